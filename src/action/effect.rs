@@ -1,0 +1,848 @@
+//! Effects: the normal form of what an action would do, and what is decided on.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use crate::action::host::{Endpoint, HostError};
+use crate::action::path::{PathError, ResolvedPath};
+use crate::action::{Domain, Reversibility, text};
+use crate::reason::Reason;
+use crate::value::{Decimal, Object, write_string};
+
+/// The most effects that one action may have; one more and the whole action is opaque.
+pub const MAX_EFFECTS: usize = 256;
+
+/// The longest name of a target, in bytes: an identifier, not a document.
+pub const MAX_NAME_BYTES: usize = 512;
+
+/// The most facts of one effect, and members of one set among them.
+pub const MAX_FACTS: usize = 64;
+
+/// The kind of an effect. Each kind lies in one domain and has one Cedar action.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A registered tool is called.
+    ToolCall,
+    /// A remote API is called.
+    ApiCall,
+    /// A workflow is started.
+    TriggerWorkflow,
+    /// A message goes to one recipient.
+    SendMessage,
+    /// Another agent is started.
+    SpawnAgent,
+    /// Money moves.
+    Pay,
+    /// Something is made available to others.
+    Publish,
+    /// An interpreter takes its commands from a peer.
+    RemoteShell,
+    /// A program is run.
+    Exec,
+    /// A connection goes out.
+    Connect,
+    /// A port is opened.
+    Listen,
+    /// Traffic of others is carried.
+    Tunnel,
+    /// A secret is used.
+    UseSecret,
+    /// Privileges change.
+    ChangePrivilege,
+    /// The identity changes.
+    ChangeIdentity,
+    /// Infrastructure is created, changed or destroyed.
+    MutateInfrastructure,
+    /// A package is installed.
+    InstallPackage,
+    /// Data is read.
+    ReadData,
+    /// Data is written.
+    WriteData,
+    /// Data is deleted.
+    DeleteData,
+    /// Data leaves its place.
+    ExportData,
+    /// Memory is recalled.
+    RecallMemory,
+    /// Memory is written.
+    WriteMemory,
+    /// A model is invoked.
+    InvokeModel,
+    /// A job is submitted.
+    SubmitJob,
+    /// An accelerator is used.
+    UseAccelerator,
+    /// A model is trained.
+    StartTraining,
+    /// Something in this domain that could not be understood.
+    Opaque(Domain),
+    /// A kind that a host brings.
+    Host {
+        /// The name of the kind.
+        name: Cow<'static, str>,
+        /// Its domain.
+        domain: Domain,
+    },
+}
+
+impl Kind {
+    /// Every built-in kind that a scope can grant.
+    pub const BUILT_IN: [Self; 27] = [
+        Self::ToolCall,
+        Self::ApiCall,
+        Self::TriggerWorkflow,
+        Self::SendMessage,
+        Self::SpawnAgent,
+        Self::Pay,
+        Self::Publish,
+        Self::RemoteShell,
+        Self::Exec,
+        Self::Connect,
+        Self::Listen,
+        Self::Tunnel,
+        Self::UseSecret,
+        Self::ChangePrivilege,
+        Self::ChangeIdentity,
+        Self::MutateInfrastructure,
+        Self::InstallPackage,
+        Self::ReadData,
+        Self::WriteData,
+        Self::DeleteData,
+        Self::ExportData,
+        Self::RecallMemory,
+        Self::WriteMemory,
+        Self::InvokeModel,
+        Self::SubmitJob,
+        Self::UseAccelerator,
+        Self::StartTraining,
+    ];
+
+    /// Returns the domain that the kind lies in.
+    #[must_use]
+    pub const fn domain(&self) -> Domain {
+        match self {
+            Self::ToolCall
+            | Self::ApiCall
+            | Self::TriggerWorkflow
+            | Self::SendMessage
+            | Self::SpawnAgent
+            | Self::Pay
+            | Self::Publish
+            | Self::RemoteShell => Domain::Application,
+            Self::Exec
+            | Self::Connect
+            | Self::Listen
+            | Self::Tunnel
+            | Self::UseSecret
+            | Self::ChangePrivilege
+            | Self::ChangeIdentity
+            | Self::MutateInfrastructure
+            | Self::InstallPackage => Domain::Infrastructure,
+            Self::ReadData
+            | Self::WriteData
+            | Self::DeleteData
+            | Self::ExportData
+            | Self::RecallMemory
+            | Self::WriteMemory => Domain::Data,
+            Self::InvokeModel | Self::SubmitJob | Self::UseAccelerator | Self::StartTraining => {
+                Domain::Workload
+            }
+            Self::Opaque(domain) | Self::Host { domain, .. } => *domain,
+        }
+    }
+
+    /// Returns the stable name; it is the id of the Cedar action too.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::ToolCall => "ToolCall",
+            Self::ApiCall => "ApiCall",
+            Self::TriggerWorkflow => "TriggerWorkflow",
+            Self::SendMessage => "SendMessage",
+            Self::SpawnAgent => "SpawnAgent",
+            Self::Pay => "Pay",
+            Self::Publish => "Publish",
+            Self::RemoteShell => "RemoteShell",
+            Self::Exec => "Exec",
+            Self::Connect => "Connect",
+            Self::Listen => "Listen",
+            Self::Tunnel => "Tunnel",
+            Self::UseSecret => "UseSecret",
+            Self::ChangePrivilege => "ChangePrivilege",
+            Self::ChangeIdentity => "ChangeIdentity",
+            Self::MutateInfrastructure => "MutateInfrastructure",
+            Self::InstallPackage => "InstallPackage",
+            Self::ReadData => "ReadData",
+            Self::WriteData => "WriteData",
+            Self::DeleteData => "DeleteData",
+            Self::ExportData => "ExportData",
+            Self::RecallMemory => "RecallMemory",
+            Self::WriteMemory => "WriteMemory",
+            Self::InvokeModel => "InvokeModel",
+            Self::SubmitJob => "SubmitJob",
+            Self::UseAccelerator => "UseAccelerator",
+            Self::StartTraining => "StartTraining",
+            Self::Opaque(Domain::Application) => "Opaque:application",
+            Self::Opaque(Domain::Infrastructure) => "Opaque:infrastructure",
+            Self::Opaque(Domain::Data) => "Opaque:data",
+            Self::Opaque(Domain::Workload) => "Opaque:workload",
+            Self::Host { name, .. } => name,
+        }
+    }
+
+    /// Returns how far effects of this kind can be undone when nobody has said otherwise.
+    #[must_use]
+    pub const fn default_reversibility(&self) -> Reversibility {
+        match self {
+            Self::ReadData | Self::RecallMemory | Self::InvokeModel | Self::Listen => {
+                Reversibility::Reversible
+            }
+            Self::Exec
+            | Self::Connect
+            | Self::WriteData
+            | Self::WriteMemory
+            | Self::SubmitJob
+            | Self::UseAccelerator
+            | Self::UseSecret
+            | Self::InstallPackage
+            | Self::SpawnAgent => Reversibility::Compensable,
+            _ => Reversibility::Irreversible,
+        }
+    }
+}
+
+/// What an effect acts on, in normal form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// A tool of a server, with the arguments of the call.
+    Tool {
+        /// The server that offers it.
+        server: Box<str>,
+        /// Its name there.
+        name: Box<str>,
+        /// The arguments, exact.
+        arguments: Object,
+    },
+    /// An operation of a remote API.
+    Api {
+        /// The method, in upper case.
+        method: Box<str>,
+        /// The scheme, in lower case.
+        scheme: Box<str>,
+        /// Host and port.
+        endpoint: Endpoint,
+        /// The path, without query and fragment.
+        path: Box<str>,
+    },
+    /// A workflow.
+    Workflow(Box<str>),
+    /// One recipient of a message.
+    Recipient {
+        /// `email`, `slack`, …, in lower case.
+        channel: Box<str>,
+        /// The address, as the channel writes it.
+        address: Box<str>,
+        /// The domain of an email address, in lower case ASCII.
+        email_domain: Option<Box<str>>,
+    },
+    /// The class or instance of an agent that is to be started.
+    Agent(Box<str>),
+    /// A payment.
+    Payment {
+        /// The account that receives it.
+        account: Box<str>,
+        /// The exact amount.
+        amount: Decimal,
+        /// ISO 4217 code or token symbol, in upper case.
+        currency: Box<str>,
+    },
+    /// Something that is published.
+    Artifact {
+        /// Where: `npm`, `github`, `s3:bucket`, …
+        place: Box<str>,
+        /// What.
+        name: Box<str>,
+        /// Whether anybody can see it there.
+        public: bool,
+    },
+    /// A program.
+    Program {
+        /// The name without directories, or the resolved path.
+        program: Box<str>,
+        /// Whether the program's effects are not known at all.
+        opaque: bool,
+    },
+    /// One end of a connection, with the one address that this effect is about, if any is known.
+    Endpoint {
+        /// Host and port.
+        endpoint: Endpoint,
+        /// The address itself, or one that the name was resolved to.
+        address: Option<IpAddr>,
+    },
+    /// A secret, by name.
+    Secret(Box<str>),
+    /// A privilege, by name.
+    Privilege(Box<str>),
+    /// An identity, by name.
+    Identity(Box<str>),
+    /// A piece of infrastructure.
+    Infrastructure {
+        /// `aws`, `kubernetes`, …, in lower case.
+        provider: Box<str>,
+        /// `create`, `update`, `delete`, …, in lower case.
+        verb: Box<str>,
+        /// `instance`, `deployment`, …
+        resource: Box<str>,
+        /// The name of the very one.
+        name: Box<str>,
+    },
+    /// A package.
+    Package {
+        /// `cargo`, `npm`, `pypi`, `debian`, …, in lower case.
+        ecosystem: Box<str>,
+        /// The name there.
+        name: Box<str>,
+    },
+    /// A file or directory.
+    File {
+        /// Where it is.
+        path: ResolvedPath,
+        /// Whether everything below it is meant too.
+        recursive: bool,
+    },
+    /// A table, named with dots: `crm.orders`.
+    Table(Box<str>),
+    /// An object in a store, named with slashes: `bucket/key`.
+    Object {
+        /// Its name.
+        name: Box<str>,
+        /// Whether everything below it is meant too.
+        recursive: bool,
+    },
+    /// A place in the agent's memory, named with slashes.
+    Memory(Box<str>),
+    /// A model.
+    Model(Box<str>),
+    /// A training run of a model.
+    Training(Box<str>),
+    /// A job in a queue.
+    Job {
+        /// The queue, cluster or scheduler.
+        queue: Box<str>,
+        /// The name of the job.
+        name: Box<str>,
+    },
+    /// Accelerators.
+    Accelerator {
+        /// `gpu`, `gpu:a100`, `tpu`, …, in lower case.
+        kind: Box<str>,
+    },
+    /// The target of an action that a host brings.
+    Resource(Box<str>),
+    /// What could not be understood, and why.
+    Unknown {
+        /// Why.
+        reason: Reason,
+        /// The kind of action that it was part of.
+        of: Cow<'static, str>,
+    },
+}
+
+impl Target {
+    /// Returns the Cedar entity type of the target.
+    #[must_use]
+    pub const fn entity_type(&self) -> &'static str {
+        match self {
+            Self::Tool { .. } => "Tool",
+            Self::Api { .. } => "Api",
+            Self::Workflow(_) => "Workflow",
+            Self::Recipient { .. } => "Recipient",
+            Self::Agent(_) => "AgentClass",
+            Self::Payment { .. } => "Account",
+            Self::Artifact { .. } => "Artifact",
+            Self::Program { .. } => "Program",
+            Self::Endpoint { .. } => "Endpoint",
+            Self::Secret(_) => "Secret",
+            Self::Privilege(_) => "Privilege",
+            Self::Identity(_) => "Identity",
+            Self::Infrastructure { .. } => "Infrastructure",
+            Self::Package { .. } => "Package",
+            Self::File { .. } => "File",
+            Self::Table(_) => "Table",
+            Self::Object { .. } => "Object",
+            Self::Memory(_) => "Memory",
+            Self::Model(_) | Self::Training(_) => "Model",
+            Self::Job { .. } => "Queue",
+            Self::Accelerator { .. } => "Accelerator",
+            Self::Resource(_) => "Resource",
+            Self::Unknown { .. } => "Unknown",
+        }
+    }
+
+    /// Appends the id of the target to `out`: with its entity type it names the Cedar resource.
+    pub fn write_id(&self, out: &mut String) {
+        let written = match self {
+            Self::Tool { server, name, .. } => write!(out, "{server}/{name}"),
+            Self::Api { method, scheme, endpoint, path } => {
+                write!(out, "{method} {scheme}://{endpoint}{path}")
+            }
+            Self::Recipient { channel, address, .. } => write!(out, "{channel}:{address}"),
+            Self::Payment { account, .. } => out.write_str(account),
+            Self::Artifact { place, name, .. } => write!(out, "{place}:{name}"),
+            Self::Endpoint { endpoint, .. } => write!(out, "{endpoint}"),
+            Self::Infrastructure { provider, resource, name, .. } => {
+                write!(out, "{provider}/{resource}/{name}")
+            }
+            Self::Package { ecosystem, name } => write!(out, "{ecosystem}:{name}"),
+            Self::File { path, .. } => out.write_str(path.as_str()),
+            Self::Job { queue, .. } => out.write_str(queue),
+            Self::Unknown { reason, .. } => out.write_str(reason.code()),
+            Self::Program { program: name, .. }
+            | Self::Object { name, .. }
+            | Self::Accelerator { kind: name }
+            | Self::Workflow(name)
+            | Self::Agent(name)
+            | Self::Secret(name)
+            | Self::Privilege(name)
+            | Self::Identity(name)
+            | Self::Table(name)
+            | Self::Memory(name)
+            | Self::Model(name)
+            | Self::Training(name)
+            | Self::Resource(name) => out.write_str(name),
+        };
+        debug_assert!(written.is_ok(), "writing to a String does not fail");
+    }
+
+    /// Returns the id of the target.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let mut id = String::new();
+        self.write_id(&mut id);
+        id
+    }
+}
+
+/// One typed fact of an effect; it goes into the Cedar context and into the commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fact {
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Long(i64),
+    /// An exact number.
+    Decimal(Decimal),
+    /// A text.
+    Text(Cow<'static, str>),
+    /// A set of texts.
+    TextSet(Vec<Box<str>>),
+    /// An address in canonical form.
+    Address(IpAddr),
+}
+
+/// The facts of an effect by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts(Vec<(Cow<'static, str>, Fact)>);
+
+impl Facts {
+    /// Returns facts with none in them.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a fact; a second one under the same name replaces the first.
+    pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, fact: Fact) {
+        let name = name.into();
+        match self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name.as_ref())) {
+            Ok(at) => {
+                if let Some(slot) = self.0.get_mut(at) {
+                    slot.1 = fact;
+                }
+            }
+            Err(at) => self.0.insert(at, (name, fact)),
+        }
+    }
+
+    /// Adds a text.
+    #[must_use]
+    pub fn text(mut self, name: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        self.insert(name, Fact::Text(text.into()));
+        self
+    }
+
+    /// Adds a whole number.
+    #[must_use]
+    pub fn long(mut self, name: &'static str, number: i64) -> Self {
+        self.insert(name, Fact::Long(number));
+        self
+    }
+
+    /// Adds a truth value.
+    #[must_use]
+    pub fn bool(mut self, name: &'static str, truth: bool) -> Self {
+        self.insert(name, Fact::Bool(truth));
+        self
+    }
+
+    /// Adds a set of texts.
+    #[must_use]
+    pub fn texts(mut self, name: &'static str, mut texts: Vec<Box<str>>) -> Self {
+        texts.sort_unstable();
+        texts.dedup();
+        self.insert(name, Fact::TextSet(texts));
+        self
+    }
+
+    /// Adds a fact where there is one.
+    #[must_use]
+    pub fn maybe(mut self, name: &'static str, fact: Option<Fact>) -> Self {
+        if let Some(fact) = fact {
+            self.insert(name, fact);
+        }
+        self
+    }
+
+    /// Iterates over the facts, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Fact)> {
+        self.0.iter().map(|(name, fact)| (name.as_ref(), fact))
+    }
+
+    /// Returns one fact.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<&Fact> {
+        let at = self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)).ok()?;
+        self.0.get(at).map(|(_, fact)| fact)
+    }
+}
+
+/// How much of a limited good an effect takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Usage {
+    /// None.
+    #[default]
+    None,
+    /// At most this many bytes leave.
+    EgressBytes(u64),
+    /// Bytes leave, and nobody said how many: counts as the whole budget.
+    UndeclaredEgress,
+    /// A channel over which bytes may leave: counts as the whole budget where there is one.
+    Channel,
+    /// At most this many accelerator seconds.
+    AcceleratorSeconds(u64),
+    /// Accelerator time that nobody declared: counts as the whole budget.
+    UndeclaredAcceleratorSeconds,
+}
+
+/// One effect of an action: what is decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    kind: Kind,
+    target: Target,
+    facts: Facts,
+    reversibility: Reversibility,
+    usage: Usage,
+}
+
+impl Effect {
+    /// Returns an effect of `kind` on `target`, as reversible as the kind is by default.
+    #[must_use]
+    pub fn new(kind: Kind, target: Target) -> Self {
+        let reversibility = kind.default_reversibility();
+        Self { kind, target, facts: Facts::new(), reversibility, usage: Usage::None }
+    }
+
+    /// Sets the facts.
+    #[must_use]
+    pub fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    /// Sets how far the effect can be undone; `None` keeps the default of the kind.
+    #[must_use]
+    pub fn with_reversibility(mut self, reversibility: Option<Reversibility>) -> Self {
+        self.reversibility = reversibility.unwrap_or(self.reversibility);
+        self
+    }
+
+    /// Sets how much of a limited good the effect takes.
+    #[must_use]
+    pub const fn with_usage(mut self, usage: Usage) -> Self {
+        self.usage = usage;
+        self
+    }
+
+    /// Returns the kind.
+    #[must_use]
+    pub const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Returns the domain.
+    #[must_use]
+    pub const fn domain(&self) -> Domain {
+        self.kind.domain()
+    }
+
+    /// Returns the target.
+    #[must_use]
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Returns the facts.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Returns how far the effect can be undone.
+    #[must_use]
+    pub const fn reversibility(&self) -> Reversibility {
+        self.reversibility
+    }
+
+    /// Returns how much of a limited good the effect takes.
+    #[must_use]
+    pub const fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Appends the canonical JSON of the effect; receipts commit to these bytes.
+    ///
+    /// `{"arguments":…,"facts":{…},"kind":…,"target":{"id":…,"type":…}}`, where `arguments` is there
+    /// for tool calls alone.
+    pub fn write_canonical(&self, out: &mut String) {
+        out.push('{');
+        if let Target::Tool { arguments, .. } = &self.target {
+            out.push_str("\"arguments\":");
+            arguments.write_canonical(out);
+            out.push(',');
+        }
+        out.push_str("\"facts\":{");
+        for (index, (name, fact)) in self.facts.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            write_string(out, name);
+            out.push(':');
+            write_fact(out, fact);
+        }
+        out.push_str("},\"kind\":");
+        write_string(out, self.kind.as_str());
+        out.push_str(",\"target\":{\"id\":");
+        write_string(out, &self.target.id());
+        out.push_str(",\"type\":\"");
+        out.push_str(self.target.entity_type());
+        out.push_str("\"}}");
+    }
+}
+
+fn write_fact(out: &mut String, fact: &Fact) {
+    match fact {
+        Fact::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+        Fact::Long(number) => {
+            let written = write!(out, "{number}");
+            debug_assert!(written.is_ok(), "writing to a String does not fail");
+        }
+        Fact::Decimal(number) => write_string(out, &number.to_string()),
+        Fact::Text(text) => write_string(out, text),
+        Fact::Address(address) => write_string(out, &address.to_string()),
+        Fact::TextSet(texts) => {
+            out.push('[');
+            for (index, text) in texts.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_string(out, text);
+            }
+            out.push(']');
+        }
+    }
+}
+
+/// Collects the effects of one action.
+#[derive(Debug, Default)]
+pub struct Effects {
+    list: Vec<Effect>,
+    overflow: bool,
+}
+
+impl Effects {
+    /// Adds an effect. Past [`MAX_EFFECTS`] the action as a whole counts as opaque.
+    pub fn push(&mut self, effect: Effect) {
+        if self.list.len() < MAX_EFFECTS {
+            self.list.push(effect);
+        } else {
+            self.overflow = true;
+        }
+    }
+
+    /// Adds what could not be understood, in the domain of `kind`.
+    pub fn push_opaque(&mut self, kind: &Kind, malformed: impl Into<Malformed>) {
+        let of = match kind {
+            Kind::Host { name, .. } => name.clone(),
+            built_in => Cow::Owned(built_in.as_str().to_owned()),
+        };
+        let reason = malformed.into().0;
+        let facts = Facts::new().text("kind", of.clone()).text("reason", reason.code());
+        let effect = Effect::new(Kind::Opaque(kind.domain()), Target::Unknown { reason, of });
+        self.push(effect.with_facts(facts));
+    }
+
+    /// Adds the effect that `build` makes, or what it failed for as opaque.
+    pub fn push_or_opaque(&mut self, kind: &Kind, build: Result<Effect, Malformed>) {
+        match build {
+            Ok(effect) => self.push(effect),
+            Err(malformed) => self.push_opaque(kind, malformed),
+        }
+    }
+
+    /// Ends the collection: effects sorted by domain, in the order of adding within one.
+    ///
+    /// An action without any effect, or with too many, has one opaque effect instead, in the
+    /// application domain.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Effect> {
+        if self.overflow || self.list.is_empty() {
+            let reason =
+                if self.overflow { Reason::ActionTooManyEffects } else { Reason::ActionNoEffect };
+            self.list.clear();
+            self.overflow = false;
+            self.push_opaque(&Kind::ToolCall, reason);
+        }
+        self.list.sort_by_key(Effect::domain);
+        self.list
+    }
+}
+
+/// Why a part of an action has no normal form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed(Reason);
+
+impl Malformed {
+    /// Returns the reason.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        self.0
+    }
+}
+
+impl From<Reason> for Malformed {
+    fn from(reason: Reason) -> Self {
+        Self(reason)
+    }
+}
+
+impl From<PathError> for Malformed {
+    fn from(error: PathError) -> Self {
+        Self(Reason::from_code(error.code()).unwrap_or(Reason::PathIo))
+    }
+}
+
+impl From<HostError> for Malformed {
+    fn from(error: HostError) -> Self {
+        Self(Reason::from_code(error.code()).unwrap_or(Reason::HostInvalid))
+    }
+}
+
+/// Brings a name into normal form: not empty, bounded, every character visible, no blanks around it.
+pub(crate) fn name(raw: &str) -> Result<Box<str>, Malformed> {
+    if raw.is_empty() || raw.trim() != raw {
+        return Err(Reason::ActionName.into());
+    }
+    if raw.len() > MAX_NAME_BYTES {
+        return Err(Reason::ActionTooLarge.into());
+    }
+    if text::check_visible(raw).is_err() {
+        return Err(Reason::ActionInvisibleCharacter.into());
+    }
+    Ok(raw.into())
+}
+
+/// Brings a name that ignores case into normal form: lower-case ASCII letters, digits, `-_.:+`.
+pub(crate) fn token(raw: &str) -> Result<Box<str>, Malformed> {
+    let name = name(raw)?;
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(&byte);
+    if !name.bytes().all(known) {
+        return Err(Reason::ActionName.into());
+    }
+    Ok(name.to_ascii_lowercase().into())
+}
+
+/// Brings a name of segments into normal form: no empty segment, no `.` or `..`, no wildcard.
+pub(crate) fn segments(raw: &str, separator: char) -> Result<Box<str>, Malformed> {
+    let name = name(raw)?;
+    let plain = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.contains('*');
+    if !name.split(separator).all(plain) {
+        return Err(Reason::ActionName.into());
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_effect_and_too_many_effects_are_opaque() {
+        let check = |count: usize, expected: Option<Reason>| {
+            let mut effects = Effects::default();
+            for _ in 0..count {
+                effects.push(Effect::new(Kind::TriggerWorkflow, Target::Workflow("w".into())));
+            }
+            let list = effects.finish();
+            let reason = match list[0].target() {
+                Target::Unknown { reason, .. } => Some(*reason),
+                _ => None,
+            };
+            assert_eq!(reason, expected, "{count}");
+            assert!(reason.is_none() || list.len() == 1);
+        };
+        check(0, Some(Reason::ActionNoEffect));
+        check(1, None);
+        check(MAX_EFFECTS, None);
+        check(MAX_EFFECTS + 1, Some(Reason::ActionTooManyEffects));
+    }
+
+    #[test]
+    fn names_are_visible_and_bounded() {
+        let check = |raw: &str, ok: bool| assert_eq!(name(raw).is_ok(), ok, "{raw:?}");
+        check("deploy", true);
+        check("", false);
+        check(" deploy", false);
+        check("de\u{202e}ploy", false);
+        check("de\nploy", false);
+        check(&"x".repeat(MAX_NAME_BYTES), true);
+        check(&"x".repeat(MAX_NAME_BYTES + 1), false);
+    }
+
+    #[test]
+    fn segments_cannot_climb() {
+        let check = |raw: &str, ok: bool| assert_eq!(segments(raw, '/').is_ok(), ok, "{raw:?}");
+        check("bucket/key", true);
+        check("bucket/../key", false);
+        check("bucket//key", false);
+        check("bucket/*", false);
+        check("/key", false);
+    }
+
+    #[test]
+    fn canonical_text_is_sorted_and_exact() {
+        let effect = Effect::new(Kind::Pay, Target::Resource("a\"b".into()))
+            .with_facts(Facts::new().text("z", "1").long("a", 2).bool("m", true));
+        let mut text = String::new();
+        effect.write_canonical(&mut text);
+        assert_eq!(
+            text,
+            r#"{"facts":{"a":2,"m":true,"z":"1"},"kind":"Pay","target":{"id":"a\"b","type":"Resource"}}"#
+        );
+    }
+}

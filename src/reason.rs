@@ -1,0 +1,157 @@
+//! The reason codes: why an effect was not allowed, as stable strings.
+//!
+//! A code is never reused for another meaning. Receipts carry the codes; people read the sentences.
+
+macro_rules! reasons {
+    ($($(#[$group:meta])* $variant:ident = $code:literal: $sentence:literal;)*) => {
+        /// Why an effect was denied or deferred.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $(#[doc = concat!("`", $code, "`: ", $sentence, ".")] $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Returns the stable code.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// Returns the meaning as a clause for people.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// Finds the reason that has `code`.
+            #[must_use]
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    ActionNoEffect = "action.no_effect": "the action names no effect at all";
+    ActionTooManyEffects = "action.too_many_effects": "the action has more effects than are decided at once";
+    ActionTooLarge = "action.too_large": "a part of the action is longer than its limit";
+    ActionName = "action.name": "a name in the action is empty or has a form that its kind does not allow";
+    ActionInvisibleCharacter = "action.invisible_character": "a name in the action holds a control, bidirectional or invisible character";
+    ActionNumber = "action.number": "a number in the action cannot be held exactly";
+    ActionUrl = "action.url": "a URL in the action does not parse, carries credentials, or has no host";
+    ActionUnknownKind = "action.unknown_kind": "the kind of the action is not registered with the bundle";
+    ActionSchema = "action.schema": "the facts of the action do not fit the schema of its kind";
+
+    PathEmpty = "path.empty": "the path is empty";
+    PathRelative = "path.relative": "the path is relative and nothing says to what";
+    PathNotUtf8 = "path.not_utf8": "the path is not UTF-8";
+    PathControlCharacter = "path.control_character": "the path holds a control character";
+    PathInvisibleCharacter = "path.invisible_character": "the path holds a bidirectional or invisible character";
+    PathTooLong = "path.too_long": "the path is longer than the kernel takes";
+    PathTooDeep = "path.too_deep": "the path has too many components";
+    PathTooManyLinks = "path.too_many_links": "the path goes through too many symbolic links";
+    PathDotdotAfterMissing = "path.dotdot_after_missing": "the path goes up again from something that does not exist";
+    PathNotADirectory = "path.not_a_directory": "the path goes through something that is no directory";
+    PathMagicLink = "path.magic_link": "the path goes through a link that means something else in each process";
+    PathNotAName = "path.not_a_name": "what should be one component of a path is not";
+    PathIo = "path.io": "the file system could not be asked about the path";
+
+    HostEmpty = "host.empty": "the host is empty";
+    HostInvalid = "host.invalid": "the host is neither a name nor an address";
+    HostTooLong = "host.too_long": "the host name is too long";
+    HostInvisibleCharacter = "host.invisible_character": "the host holds a control, bidirectional or invisible character";
+    HostZoneId = "host.zone_id": "the address has a zone id";
+    HostPort = "host.port": "the port is missing or out of range";
+    HostPattern = "host.pattern": "the host is a pattern";
+    HostTooManyAddresses = "host.too_many_addresses": "the name has more resolved addresses than are decided at once";
+
+    ToolUnregistered = "tool.unregistered": "the tool is not registered";
+    ToolSchemaChanged = "tool.schema_changed": "the schema of the tool is not the registered one";
+    ToolArgument = "tool.argument": "an argument does not fit the registered schema of the tool";
+
+    IdentityMismatch = "identity.mismatch": "the scope was given to another agent";
+
+    SessionNotYetValid = "session.not_yet_valid": "the scope is not valid yet";
+    SessionExpired = "session.expired": "the scope has expired";
+    SessionClock = "session.clock": "the time cannot be told";
+    SessionClockBackwards = "session.clock_backwards": "the clock went backwards";
+
+    ScopeTool = "scope.tool": "the task was not given this tool";
+    ScopeToolArgument = "scope.tool_argument": "the task was given this tool, but not with these arguments";
+    ScopeApi = "scope.api": "the task was not given this API operation";
+    ScopeWorkflow = "scope.workflow": "the task was not given this workflow";
+    ScopeMessage = "scope.message": "the task was not given this recipient";
+    ScopeSpawn = "scope.spawn": "the task may not start this agent";
+    ScopePayment = "scope.payment": "the task was not given this payment";
+    ScopePublish = "scope.publish": "the task may not publish this";
+    ScopeRemoteShell = "scope.remote_shell": "the task may not hand an interpreter to this peer";
+    ScopeProgram = "scope.program": "the task was not given this program";
+    ScopeConnect = "scope.connect": "the task may not connect there";
+    ScopeResolvedAddress = "scope.resolved_address": "the name was granted, but it resolves to an address that is not public and was not";
+    ScopeListen = "scope.listen": "the task may not listen there";
+    ScopeTunnel = "scope.tunnel": "the task may not open this tunnel";
+    ScopeSecret = "scope.secret": "the task was not given this secret";
+    ScopePrivilege = "scope.privilege": "the task was not given this privilege";
+    ScopeIdentity = "scope.identity": "the task may not take this identity";
+    ScopeInfrastructure = "scope.infrastructure": "the task may not change this infrastructure";
+    ScopePackage = "scope.package": "the task may not install this package";
+    ScopeRead = "scope.read": "the task may not read this";
+    ScopeWrite = "scope.write": "the task may not write this";
+    ScopeDelete = "scope.delete": "the task may not delete this";
+    ScopeExport = "scope.export": "the task may not export this";
+    ScopeMemoryRead = "scope.memory_read": "the task may not recall this memory";
+    ScopeMemoryWrite = "scope.memory_write": "the task may not write this memory";
+    ScopeModel = "scope.model": "the task was not given this model";
+    ScopeJob = "scope.job": "the task may not submit this job";
+    ScopeAccelerator = "scope.accelerator": "the task was not given accelerators";
+    ScopeTraining = "scope.training": "the task may not train this";
+    ScopeAction = "scope.action": "the task was not given this action of the host";
+    ScopeOpaque = "scope.opaque": "a part of the action could not be understood, and the task grants no such part";
+
+    LimitActions = "limit.actions": "the task has used up its actions";
+    LimitRate = "limit.rate": "the task acts too fast";
+    LimitDenials = "limit.denials": "the task was denied too often and is stopped";
+    LimitTargets = "limit.distinct_targets": "the task has touched too many different targets";
+    LimitEgress = "limit.egress_bytes": "the task has used up the bytes that it may send out";
+    LimitAccelerator = "limit.accelerator_seconds": "the task has used up its accelerator time";
+    LimitSpend = "limit.spend": "the task has used up its money";
+    LimitDelegation = "limit.delegation_depth": "the task may not delegate that far";
+
+    PolicyForbid = "policy.forbid": "a policy forbids it";
+    PolicyNoPermit = "policy.no_permit": "no policy permits it";
+    PolicyApproval = "policy.approval": "a policy asks for an approval";
+    PolicyError = "policy.error": "a policy failed while it was evaluated, so that nothing it says can be trusted";
+    PolicyNoReason = "policy.no_reason": "the engine allowed without naming a policy";
+    PolicyRequest = "policy.request": "the request does not fit the schema of the bundle";
+    PolicyEntityMissing = "policy.entity_missing": "an entity that the request refers to is not in the store";
+    PolicyUnrepresentable = "policy.unrepresentable": "a fact cannot be expressed for the policy engine exactly";
+    PolicyStack = "policy.stack": "there is too little stack to evaluate policies safely";
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_found_again() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_code(reason.code()), Some(*reason));
+            let lower = |byte: u8| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._".contains(&byte)
+            };
+            assert!(reason.code().bytes().all(lower), "{reason}");
+        }
+        assert_eq!(Reason::from_code("scope"), None);
+    }
+}
