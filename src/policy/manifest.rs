@@ -1,0 +1,127 @@
+//! The manifest of a bundle: its name, its quorums and the caps that it puts on scopes.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::policy::LoadError;
+use crate::value::{self, Limits};
+
+/// The most quorums of one bundle: each costs one more question when something is deferred.
+pub(super) const MAX_QUORUMS: usize = 8;
+
+/// The tag that a manifest carries.
+const TAG: &str = "countersign/bundle/v1";
+
+/// Who must approve together. Policies name quorums in `context.approvals`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Quorum {
+    /// The name that policies use.
+    pub name: String,
+    /// The roles whose holders count.
+    pub roles: Vec<String>,
+    /// How many different people it takes.
+    pub of: u32,
+}
+
+/// Caps that the bundle puts on every scope; the smaller of both holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BundleLimits {
+    /// How many hours a scope may be valid at most.
+    pub scope_hours: Option<u32>,
+    /// How many seconds a permit lives at most.
+    pub permit_seconds: Option<u32>,
+    /// The most actions of a session.
+    pub actions: Option<u64>,
+    /// The most actions in any 60 seconds.
+    pub per_minute: Option<u64>,
+    /// The denials after which a session is stopped.
+    pub denials: Option<u64>,
+    /// The most different targets of a session.
+    pub distinct_targets: Option<u64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    bundle: String,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) version: String,
+    #[serde(default)]
+    #[expect(dead_code, reason = "a sentence for people; unknown fields are refused")]
+    description: String,
+    #[serde(default)]
+    pub(super) quorums: Vec<Quorum>,
+    #[serde(default)]
+    pub(super) limits: BundleLimits,
+}
+
+impl Manifest {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, LoadError> {
+        let manifest: Self = value::from_slice(text, &Limits::DOCUMENT)
+            .map_err(|error| LoadError::Manifest(error.to_string()))?;
+        manifest.check().map_err(LoadError::Manifest)?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.bundle != TAG {
+            return Err(format!("`bundle` must be `{TAG}`"));
+        }
+        if !is_name(&self.name) {
+            return Err("`name` must be 1 to 64 of `a-z`, `0-9`, `-`".into());
+        }
+        if self.quorums.len() > MAX_QUORUMS {
+            return Err(format!("there are more than {MAX_QUORUMS} quorums"));
+        }
+        let mut names = BTreeSet::new();
+        for quorum in &self.quorums {
+            if !is_name(&quorum.name) || !names.insert(quorum.name.as_str()) {
+                return Err("a quorum has no plain name of its own".into());
+            }
+            if quorum.roles.is_empty() || quorum.of == 0 || !quorum.roles.iter().all(|r| is_name(r))
+            {
+                return Err(format!("the quorum `{}` names nobody", quorum.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, ok: bool) {
+        assert_eq!(Manifest::parse(text.as_bytes()).is_ok(), ok, "{text}");
+    }
+
+    #[test]
+    fn manifests_are_read_strictly() {
+        let head = r#""bundle":"countersign/bundle/v1","name":"b""#;
+        check(&format!("{{{head}}}"), true);
+        check(&format!(r#"{{{head},"quorums":[{{"name":"sre","roles":["sre"],"of":1}}]}}"#), true);
+        check(r#"{"name":"b"}"#, false);
+        check(r#"{"bundle":"countersign/bundle/v2","name":"b"}"#, false);
+        check(&format!(r#"{{{head},"extra":1}}"#), false);
+        check(&format!(r#"{{{head},"name":"c"}}"#), false);
+        check(&format!(r#"{{{head},"limits":{{"scope_days":1}}}}"#), false);
+        check(&format!(r#"{{{head},"quorums":[{{"name":"sre","roles":[],"of":1}}]}}"#), false);
+        check(&format!(r#"{{{head},"quorums":[{{"name":"sre","roles":["x"],"of":0}}]}}"#), false);
+        let quorum = |n| format!(r#"{{"name":"q{n}","roles":["r"],"of":1}}"#);
+        let many = |n: usize| (0..n).map(quorum).collect::<Vec<_>>().join(",");
+        check(&format!(r#"{{{head},"quorums":[{}]}}"#, many(8)), true);
+        check(&format!(r#"{{{head},"quorums":[{}]}}"#, many(9)), false);
+        check(&format!(r#"{{{head},"quorums":[{},{}]}}"#, quorum(1), quorum(1)), false);
+    }
+}
