@@ -1,6 +1,5 @@
-//! The host's tools: what is registered of them, and constraints on their arguments.
+//! The host's tools: what is registered of them. Constraints on their arguments stand in the scope.
 
-pub mod constraint;
 mod manifest;
 
 pub use self::manifest::{

@@ -1,0 +1,109 @@
+//! The gates, in their order: lifecycle, scope, limits, policy. The first that refuses an effect
+//! decides it; all effects are decided; the worst is the call's.
+
+use crate::action::path::PathResolver;
+use crate::action::{Effect, Provenance};
+use crate::authorizer::decision::{EffectDecision, EffectOutcome, Severity};
+use crate::governance::limits::{Charge, Ledger, SessionLimits};
+use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
+use crate::reason::Reason;
+use crate::scope::CompiledScope;
+use crate::time::Timestamp;
+
+/// Everything that a decision depends on beside the effects themselves.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) scope: &'a CompiledScope,
+    pub(crate) limits: &'a SessionLimits,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) principal: &'a Principal,
+    pub(crate) paths: &'a dyn PathResolver,
+    pub(crate) environment: &'a str,
+    pub(crate) provenance: Provenance,
+    pub(crate) labels: &'a [Box<str>],
+    /// What the clock says, or why it cannot be believed.
+    pub(crate) time: Result<Timestamp, Reason>,
+    /// The time that is put on record.
+    pub(crate) now: Timestamp,
+}
+
+/// What the gates found.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) effects: Vec<EffectDecision>,
+    pub(crate) severity: Severity,
+    /// What an allow will be charged.
+    pub(crate) charge: Charge,
+}
+
+impl Question<'_> {
+    /// Decides on every effect.
+    pub(crate) fn decide(&self, effects: Vec<Effect>) -> Answer {
+        let lifecycle = self.lifecycle();
+        let call = self.ledger.check_call(self.limits);
+        let mut charge = Charge::default();
+        let decided: Vec<EffectDecision> = effects
+            .into_iter()
+            .map(|effect| match lifecycle {
+                Err(reason) => denied(effect, reason),
+                Ok(()) => self.decide_one(effect, call, &mut charge),
+            })
+            .collect();
+        let severity = decided.iter().map(EffectDecision::severity).max();
+        // No effect is no permission: `Effects::finish` always leaves one.
+        Answer { effects: decided, severity: severity.unwrap_or(Severity::Deny), charge }
+    }
+
+    fn lifecycle(&self) -> Result<(), Reason> {
+        let now = self.time?;
+        if now < self.scope.not_before() {
+            return Err(Reason::SessionNotYetValid);
+        }
+        if now >= self.scope.expires() {
+            return Err(Reason::SessionExpired);
+        }
+        Ok(())
+    }
+
+    fn decide_one(
+        &self,
+        effect: Effect,
+        call: Result<(), Reason>,
+        charge: &mut Charge,
+    ) -> EffectDecision {
+        let rule = match self.scope.check(&effect, self.paths) {
+            Ok(rule) => rule,
+            Err(reason) => return denied(effect, reason),
+        };
+        let limits = call.and_then(|()| self.ledger.check_effect(&effect, self.limits, charge));
+        if let Err(reason) = limits {
+            return EffectDecision { rule: Some(rule), ..denied(effect, reason) };
+        }
+        let facts = RequestFacts {
+            now: self.now,
+            task: self.scope.task(),
+            purpose: self.scope.purpose(),
+            environment: self.environment,
+            provenance: self.provenance.as_str(),
+            labels: self.labels,
+            approvals: &[],
+            counters: Counters {
+                actions: self.ledger.actions(),
+                denials: self.ledger.denials(),
+                distinct_targets: self.ledger.distinct_targets(),
+            },
+        };
+        let (outcome, policies) = match self.snapshot.decide(self.principal, &effect, &facts) {
+            Verdict::Permit { policies } => (EffectOutcome::Allow, policies),
+            Verdict::Approval { quorums, policies } => (EffectOutcome::Defer { quorums }, policies),
+            Verdict::Refuse { reason, policies } => (EffectOutcome::Deny { reason }, policies),
+        };
+        EffectDecision { effect, outcome, rule: Some(rule), policies }
+    }
+}
+
+fn denied(effect: Effect, reason: Reason) -> EffectDecision {
+    let outcome = EffectOutcome::Deny { reason };
+    EffectDecision { effect, outcome, rule: None, policies: Vec::new() }
+}

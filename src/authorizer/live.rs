@@ -1,0 +1,488 @@
+//! One open session at work: decides under its lock, chains the lines, and hands them on to be
+//! stored in the order of the chain.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::action::{Action, Domain, Effect, EffectContext, Effects, Reversibility};
+use crate::authorizer::decision::{Decided, EffectDecision, EffectOutcome, Severity};
+use crate::authorizer::gates::Question;
+use crate::authorizer::permit::Meter;
+use crate::authorizer::shared::{Prepared, Shared, Sink};
+use crate::authorizer::{AuthorizeError, Call, Decision, Deferral, Denial, Pending, Permit};
+use crate::digest::Digest;
+use crate::policy::Principal;
+use crate::reason::Reason;
+use crate::receipt::{
+    self, About, CallRecord, DomainRecord, EffectRecord, EndStatus, Group, OutcomeRecord,
+    OutcomeStatus, SessionId, Turnstile,
+};
+use crate::session::state::{MAX_LABELS, Stage, State};
+use crate::time::Timestamp;
+use crate::value::write_string;
+
+/// The longest description of an action, in bytes of canonical JSON.
+const MAX_DESCRIPTION_BYTES: usize = 256 << 10;
+
+/// The most groups that may wait for somebody to store them.
+const MAX_OUTBOX: usize = 1024;
+
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) id: SessionId,
+    pub(crate) agent: Box<str>,
+    pub(crate) principal: Principal,
+    pub(crate) turn: Turnstile,
+    pub(crate) state: Mutex<State>,
+    /// Groups that no one could store at once: outcomes reported where nothing may block.
+    pub(crate) outbox: Mutex<Vec<Pending<()>>>,
+}
+
+impl Live {
+    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, State>, AuthorizeError> {
+        // A panic while the state was held leaves it half changed: nothing more is decided on it.
+        let state = self.state.lock().map_err(|_| AuthorizeError::Poisoned)?;
+        if state.closed {
+            return Err(AuthorizeError::Closed);
+        }
+        if self.turn.is_poisoned() {
+            return Err(AuthorizeError::Poisoned);
+        }
+        Ok(state)
+    }
+
+    /// Who works on what, as receipts repeat it.
+    fn about<'a>(&'a self, scopes: &'a [Digest]) -> About<'a> {
+        let scope = &self.prepared.scope;
+        About {
+            agent: &self.agent,
+            on_behalf_of: scope.on_behalf_of().unwrap_or(scope.owner()),
+            owner: scope.owner(),
+            task: scope.task(),
+            scope: scopes,
+        }
+    }
+
+    /// Decides on `action` and yields the lines that say so.
+    pub(crate) fn propose<A: Action>(
+        self: &Arc<Self>,
+        action: A,
+        call: &Call,
+    ) -> Result<Pending<Decision<A>>, AuthorizeError> {
+        let shared = &*self.shared;
+        let scope = &self.prepared.scope;
+        let snapshot = shared.snapshot();
+        let (description, effects) = {
+            let context = EffectContext::new(&*shared.paths, scope.workspace(), snapshot.tools());
+            describe(&action, &context)
+        };
+        let limits = self.prepared.limits.capped(snapshot.limits());
+
+        let mut state = self.lock()?;
+        let (time, now) = state.advance(shared.clock.now().ok());
+        state.ledger.tick(now, &limits);
+        let question = Question {
+            snapshot: &snapshot,
+            scope,
+            limits: &limits,
+            ledger: &state.ledger,
+            principal: &self.principal,
+            paths: &*shared.paths,
+            environment: &shared.environment,
+            provenance: call.provenance,
+            labels: &state.labels,
+            time,
+            now,
+        };
+        let facts = write_facts(&question);
+        let mut answer = question.decide(effects);
+        let mut labels = None;
+        if answer.severity == Severity::Allow {
+            labels = state.labels_with(answer.effects.iter().map(|decided| &decided.effect));
+            if labels.is_none() {
+                for effect in &mut answer.effects {
+                    effect.outcome = EffectOutcome::Deny { reason: Reason::ActionTooLarge };
+                }
+                answer.severity = Severity::Deny;
+            }
+        }
+
+        let number = state.chain.next_call();
+        let mut until = None;
+        match answer.severity {
+            Severity::Allow => {
+                let reservation = state.ledger.charge(answer.charge);
+                state.issue(number, reservation);
+                state.labels = labels.unwrap_or_default();
+                let caps = snapshot.limits().permit_seconds.map(u64::from);
+                let lifetime = caps.map_or(shared.permit_lifetime, |cap| {
+                    shared.permit_lifetime.min(Duration::from_secs(cap))
+                });
+                until = Some(now.plus(lifetime).min(scope.expires()));
+            }
+            Severity::Defer => {}
+            Severity::Deny => {
+                let effects = answer.effects.iter().map(|decided| &decided.effect);
+                state.ledger.deny(effects, &limits);
+            }
+        }
+        let decided = Decided::new(self.id, number, answer.effects);
+        let lines = Lines { live: self, call, description: &description, facts: &facts };
+        let group =
+            lines.write(&mut state, &decided, &action.kind(), snapshot.digest(), until, now);
+        // The ticket is issued under the lock, so that its order is the chain's. A line that could
+        // not be written has left the ledger ahead of the chain: the ticket is dropped unused.
+        let ticket = self.turn.issue();
+        let group = group?;
+        drop(state);
+
+        let decided = Arc::new(decided);
+        let decision = match (answer.severity, until) {
+            (Severity::Allow, Some(until)) => {
+                Decision::Allow(Permit::new(Arc::clone(self), action, decided, now, until))
+            }
+            (Severity::Defer, _) => Decision::Defer(Deferral(decided)),
+            _ => Decision::Deny(Denial(decided)),
+        };
+        Ok(Pending::new(group, vec![ticket], decision))
+    }
+
+    /// Lets an issued call run, if its permit has not run out.
+    pub(crate) fn start(
+        &self,
+        call: u64,
+        issued: Timestamp,
+        until: Timestamp,
+    ) -> Result<Start, AuthorizeError> {
+        let mut state = self.lock()?;
+        let (time, _) = state.advance(self.shared.clock.now().ok());
+        match time {
+            Ok(now) if issued <= now && now < until && state.start(call) => Ok(Start::Now(now)),
+            _ => Ok(Start::Late),
+        }
+    }
+
+    /// Ends a call and yields the line that says how; `None` when it has ended already.
+    pub(crate) fn finish(
+        &self,
+        call: u64,
+        status: OutcomeStatus,
+        meter: &Meter,
+        started: Option<Timestamp>,
+    ) -> Result<Option<Pending<()>>, AuthorizeError> {
+        let mut state = self.lock()?;
+        let Some((stage, reservation)) = state.finish(call) else { return Ok(None) };
+        let (egress, seconds) = match stage {
+            // It never ran, so that nothing of what was reserved is gone.
+            Stage::Issued => (Some(0), Some(0)),
+            Stage::Running => meter.read(),
+        };
+        state.ledger.settle(reservation, egress, seconds);
+        let (_, now) = state.advance(self.shared.clock.now().ok());
+        let record = OutcomeRecord {
+            call,
+            status,
+            result: None,
+            duration_ms: started.map_or(0, |started| now.since(started).as_millis() as u64),
+            after: state.counters(),
+            time: now,
+        };
+        let group = state.chain.append_outcome(&self.shared.key, &record);
+        let ticket = self.turn.issue();
+        Ok(Some(Pending::new(group?, vec![ticket], ())))
+    }
+
+    /// Stores `pending` at once where the sink blocks; elsewhere it waits in the outbox.
+    pub(crate) fn deliver(&self, pending: Pending<()>) -> Result<(), AuthorizeError> {
+        if let Sink::Blocking(_) = self.shared.sink {
+            return self.shared.store(pending);
+        }
+        let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if outbox.len() >= MAX_OUTBOX {
+            return Err(AuthorizeError::Misuse("too many groups wait to be stored"));
+        }
+        outbox.push(pending);
+        Ok(())
+    }
+
+    /// Stores `pending`, and before it what waits in the outbox.
+    pub(crate) async fn deliver_async(&self, pending: Pending<()>) -> Result<(), AuthorizeError> {
+        match self.shared.sink {
+            Sink::Asynchronous(_) => {
+                self.flush().await?;
+                self.shared.store_async(pending).await
+            }
+            Sink::Blocking(_) | Sink::Caller => self.deliver(pending),
+        }
+    }
+
+    /// Stores what waits in the outbox.
+    pub(crate) async fn flush(&self) -> Result<(), AuthorizeError> {
+        if let Sink::Asynchronous(_) = self.shared.sink {
+            for pending in self.take_outbox() {
+                self.shared.store_async(pending).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_outbox(&self) -> Vec<Pending<()>> {
+        std::mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Accounts in the journal for all lines of the session so far.
+    pub(crate) fn head(&self) -> Result<Pending<()>, AuthorizeError> {
+        let state = self.lock()?;
+        let (count, head) = (state.chain.lines(), state.chain.head());
+        let own = self.turn.issue();
+        let pending = self.shared.write_journal(|journal, now| {
+            Ok((Group::from(journal.head(self.id, count, head, now)?), ()))
+        });
+        pending.map(|pending| pending.after(own))
+    }
+
+    pub(crate) fn add_label(&self, label: &str) -> Result<(), AuthorizeError> {
+        let label = crate::action::token(label)
+            .map_err(|_| AuthorizeError::Misuse("a label is a plain token"))?;
+        let mut state = self.lock()?;
+        if let Err(at) = state.labels.binary_search(&label) {
+            if state.labels.len() >= MAX_LABELS {
+                return Err(AuthorizeError::Misuse("the session has too many labels"));
+            }
+            state.labels.insert(at, label);
+        }
+        Ok(())
+    }
+
+    /// Ends the session: permits that are out are void, and nothing follows the last line.
+    pub(crate) fn close(&self) -> Result<Pending<()>, AuthorizeError> {
+        let mut state = self.lock()?;
+        if state.running() > 0 {
+            return Err(AuthorizeError::Misuse("an action of the session is still running"));
+        }
+        let (time, now) = state.advance(self.shared.clock.now().ok());
+        let mut group = Group::default();
+        for call in state.issued() {
+            if let Some((_, reservation)) = state.finish(call) {
+                state.ledger.settle(reservation, Some(0), Some(0));
+            }
+            let record = OutcomeRecord {
+                call,
+                status: OutcomeStatus::Unused,
+                result: None,
+                duration_ms: 0,
+                after: state.counters(),
+                time: now,
+            };
+            let outcome = state.chain.append_outcome(&self.shared.key, &record)?;
+            group.lines.extend(outcome.lines);
+        }
+        let status = match time {
+            Ok(now) if now >= self.prepared.scope.expires() => EndStatus::Expired,
+            _ => EndStatus::Finished,
+        };
+        group.lines.push(state.chain.end(&self.shared.key, status, now)?);
+        state.closed = true;
+        let (count, head) = (state.chain.lines(), state.chain.head());
+        let own = self.turn.issue();
+        let pending = self.shared.write_journal(|journal, now| {
+            group.lines.push(journal.close(self.id, count, head, status, now)?);
+            Ok((group, ()))
+        });
+        pending.map(|pending| pending.after(own))
+    }
+}
+
+/// Whether an issued call may run.
+#[derive(Debug)]
+pub(crate) enum Start {
+    /// Now.
+    Now(Timestamp),
+    /// Not any more.
+    Late,
+}
+
+/// What an action says of itself, within its bounds: description and effects.
+fn describe<A: Action>(action: &A, context: &EffectContext<'_>) -> (String, Vec<Effect>) {
+    let mut effects = Effects::default();
+    let description = action.describe().to_canonical();
+    if description.len() <= MAX_DESCRIPTION_BYTES {
+        action.effects(context, &mut effects);
+        return (description, effects.finish());
+    }
+    // Too large to be kept: its digest stands for it, and every effect it has is unknown.
+    let digest = Digest::of("countersign 2026-11 large action v1", description.as_bytes());
+    action.effects(context, &mut effects);
+    let mut opaque = Effects::default();
+    let mut last = None;
+    for effect in effects.finish() {
+        if last != Some(effect.domain()) {
+            opaque.push_opaque(effect.kind(), Reason::ActionTooLarge);
+            last = Some(effect.domain());
+        }
+    }
+    (format!("{{\"bytes\":{},\"digest\":\"{digest}\"}}", description.len()), opaque.finish())
+}
+
+/// Writes the facts that a decision depends on beside the effects, as canonical JSON.
+fn write_facts(question: &Question<'_>) -> String {
+    let ledger = question.ledger;
+    let mut out = String::with_capacity(384);
+    let written = write!(
+        out,
+        "{{\"counters\":{{\"accelerator_seconds\":{},\"actions\":{},\"denials\":{},\
+         \"distinct_targets\":{},\"egress_bytes\":{}}},\"environment\":",
+        ledger.accelerator_seconds(),
+        ledger.actions(),
+        ledger.denials(),
+        ledger.distinct_targets(),
+        ledger.egress_bytes(),
+    );
+    debug_assert!(written.is_ok(), "writing to a String does not fail");
+    write_string(&mut out, question.environment);
+    out.push_str(",\"labels\":[");
+    for (index, label) in question.labels.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_string(&mut out, label);
+    }
+    out.push_str("],\"provenance\":");
+    write_string(&mut out, question.provenance.as_str());
+    out.push_str(",\"purpose\":");
+    write_string(&mut out, question.scope.purpose());
+    out.push_str(",\"task\":");
+    write_string(&mut out, question.scope.task());
+    let written = write!(out, ",\"time\":{}}}", question.now.as_millis());
+    debug_assert!(written.is_ok(), "writing to a String does not fail");
+    out
+}
+
+/// What the lines of one call are written from.
+struct Lines<'a> {
+    live: &'a Live,
+    call: &'a Call,
+    description: &'a str,
+    facts: &'a str,
+}
+
+impl Lines<'_> {
+    fn write(
+        &self,
+        state: &mut State,
+        decided: &Decided,
+        kind: &str,
+        bundle: Digest,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Group, AuthorizeError> {
+        let mut values = Vec::with_capacity(decided.effects.len());
+        for effect in &decided.effects {
+            let mut value = String::with_capacity(256);
+            effect.effect.write_canonical(&mut value);
+            values.push(value);
+        }
+        let lists: Vec<Lists<'_>> = decided.effects.iter().map(Lists::of).collect();
+        let provenance = self.call.provenance.as_str();
+        let mut records = Vec::with_capacity(decided.effects.len());
+        for ((effect, value), lists) in decided.effects.iter().zip(&values).zip(&lists) {
+            records.push(EffectRecord {
+                decision: verdict(effect.severity()),
+                kind: effect.effect.kind().as_str(),
+                value,
+                policies: &lists.policies,
+                provenance,
+                quorums: &lists.quorums,
+                reasons: &lists.reasons,
+                reversibility: reversibility(effect.effect.reversibility()),
+            });
+        }
+        // Effects are sorted by domain, so that each domain is one run of them.
+        let mut domains = Vec::with_capacity(4);
+        let mut rest = records.as_slice();
+        let mut kinds = decided.effects.iter().map(|effect| effect.effect.domain()).peekable();
+        while let Some(domain) = kinds.next() {
+            let mut count = 1;
+            while kinds.next_if_eq(&domain).is_some() {
+                count += 1;
+            }
+            let (own, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            domains.push(DomainRecord { domain: line_domain(domain), effects: own });
+            rest = others;
+        }
+        let scopes = [self.live.prepared.scope.digest()];
+        let record = CallRecord {
+            about: self.live.about(&scopes),
+            kind: short_kind(kind),
+            action: self.description,
+            facts: self.facts,
+            bundle,
+            domains: &domains,
+            approvals: &[],
+            after: state.counters(),
+            cause: self.call.cause,
+            permit_until: until,
+            traceparent: self.call.traceparent.as_deref(),
+            txn: self.call.txn.as_deref(),
+            time: now,
+        };
+        Ok(state.chain.append_call(&self.live.shared.key, &record)?)
+    }
+}
+
+/// The texts of one effect's line, borrowed.
+struct Lists<'a> {
+    policies: Vec<Cow<'a, str>>,
+    quorums: Vec<Cow<'a, str>>,
+    reasons: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Lists<'a> {
+    fn of(effect: &'a EffectDecision) -> Self {
+        let borrow =
+            |texts: &'a [Box<str>]| texts.iter().map(|text| Cow::Borrowed(&**text)).collect();
+        Self {
+            policies: borrow(&effect.policies),
+            quorums: match &effect.outcome {
+                EffectOutcome::Defer { quorums } => borrow(quorums),
+                _ => Vec::new(),
+            },
+            reasons: effect.reason().map(|reason| reason.code().into()).into_iter().collect(),
+        }
+    }
+}
+
+/// The kind of an action as a line carries it: a host's own implementation may return anything.
+fn short_kind(kind: &str) -> &str {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
+    if (1..=128).contains(&kind.len()) && kind.bytes().all(plain) { kind } else { "invalid" }
+}
+
+const fn verdict(severity: Severity) -> receipt::Verdict {
+    match severity {
+        Severity::Allow => receipt::Verdict::Allow,
+        Severity::Defer => receipt::Verdict::Defer,
+        Severity::Deny => receipt::Verdict::Deny,
+    }
+}
+
+const fn line_domain(domain: Domain) -> receipt::Domain {
+    match domain {
+        Domain::Application => receipt::Domain::Application,
+        Domain::Infrastructure => receipt::Domain::Infrastructure,
+        Domain::Data => receipt::Domain::Data,
+        Domain::Workload => receipt::Domain::Workload,
+    }
+}
+
+const fn reversibility(reversibility: Reversibility) -> receipt::Reversibility {
+    match reversibility {
+        Reversibility::Reversible => receipt::Reversibility::Reversible,
+        Reversibility::Compensable => receipt::Reversibility::Compensable,
+        Reversibility::Irreversible => receipt::Reversibility::Irreversible,
+    }
+}

@@ -1,0 +1,4 @@
+//! Who may act, and how much.
+
+pub mod identity;
+pub mod limits;

@@ -1,0 +1,126 @@
+//! What a session holds, and its pure transitions: no I/O, no clock, no locks.
+
+use std::collections::BTreeMap;
+
+use crate::action::{Effect, Fact, Kind};
+use crate::governance::limits::{Ledger, Reservation};
+use crate::reason::Reason;
+use crate::receipt::{Counters, SessionChain};
+use crate::time::Timestamp;
+
+/// The most labels of one session.
+pub(crate) const MAX_LABELS: usize = 64;
+
+/// The state of one session.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) chain: SessionChain,
+    pub(crate) ledger: Ledger,
+    /// Data classes that were touched, sorted; they only grow.
+    pub(crate) labels: Vec<Box<str>>,
+    pub(crate) closed: bool,
+    permits: BTreeMap<u64, (Stage, Reservation)>,
+    last: Timestamp,
+}
+
+/// How far an allowed call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its permit is out.
+    Issued,
+    /// It runs.
+    Running,
+}
+
+impl State {
+    pub(crate) fn new(chain: SessionChain, ledger: Ledger, now: Timestamp) -> Self {
+        let permits = BTreeMap::new();
+        Self { chain, ledger, labels: Vec::new(), closed: false, permits, last: now }
+    }
+
+    /// Takes a reading of the clock: what it says, or why it cannot be believed, and the time to put
+    /// on record, which never goes back.
+    pub(crate) fn advance(
+        &mut self,
+        reading: Option<Timestamp>,
+    ) -> (Result<Timestamp, Reason>, Timestamp) {
+        let believed = match reading {
+            None => Err(Reason::SessionClock),
+            Some(now) if now < self.last => Err(Reason::SessionClockBackwards),
+            Some(now) => {
+                self.last = now;
+                Ok(now)
+            }
+        };
+        (believed, self.last)
+    }
+
+    /// Notes an allowed call: its permit is out.
+    pub(crate) fn issue(&mut self, call: u64, reservation: Reservation) {
+        self.permits.insert(call, (Stage::Issued, reservation));
+    }
+
+    /// Lets an issued call run; false when it is not issued, for whatever reason.
+    pub(crate) fn start(&mut self, call: u64) -> bool {
+        match self.permits.get_mut(&call) {
+            Some((stage @ Stage::Issued, _)) => {
+                *stage = Stage::Running;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends a call; its reservation is to be settled.
+    pub(crate) fn finish(&mut self, call: u64) -> Option<(Stage, Reservation)> {
+        self.permits.remove(&call)
+    }
+
+    /// Returns how many calls run.
+    pub(crate) fn running(&self) -> usize {
+        self.permits.values().filter(|(stage, _)| *stage == Stage::Running).count()
+    }
+
+    /// Returns the calls whose permits are out and unused.
+    pub(crate) fn issued(&self) -> Vec<u64> {
+        let issued = self.permits.iter().filter(|(_, (stage, _))| *stage == Stage::Issued);
+        issued.map(|(call, _)| *call).collect()
+    }
+
+    /// Returns the labels that allowing `effects` would add; `None` when there would be too many.
+    pub(crate) fn labels_with<'a>(
+        &self,
+        effects: impl Iterator<Item = &'a Effect>,
+    ) -> Option<Vec<Box<str>>> {
+        let mut labels = self.labels.clone();
+        for effect in effects {
+            let touches = matches!(effect.kind(), Kind::ReadData | Kind::ExportData);
+            let Some(Fact::TextSet(classes)) = effect.facts().fact("classes").filter(|_| touches)
+            else {
+                continue;
+            };
+            for class in classes {
+                if let Err(at) = labels.binary_search(class) {
+                    labels.insert(at, class.clone());
+                }
+            }
+        }
+        (labels.len() <= MAX_LABELS).then_some(labels)
+    }
+
+    /// The counters as receipts carry them.
+    pub(crate) fn counters(&self) -> Counters<'static> {
+        /// The format's integers end at 2^53 − 1; a counter that has come so far stays there.
+        const MOST: u64 = (1 << 53) - 1;
+        let ledger = &self.ledger;
+        let named = [
+            ("accelerator_seconds", ledger.accelerator_seconds()),
+            ("actions", ledger.actions()),
+            ("denials", ledger.denials()),
+            ("distinct_targets", ledger.distinct_targets()),
+            ("egress_bytes", ledger.egress_bytes()),
+        ];
+        let named: Vec<_> = named.into_iter().map(|(name, n)| (name.into(), n.min(MOST))).collect();
+        Counters::new(named).unwrap_or_default()
+    }
+}
