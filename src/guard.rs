@@ -80,7 +80,10 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Denied(_) => "denied",
-            Self::Deferred(_) => "deferred until it is approved",
+            Self::Deferred(deferral) => {
+                let quorums = deferral.quorums().join("`, `");
+                return write!(f, "deferred until it is approved by the quorum `{quorums}`");
+            }
             Self::Expired => "refused, because the permit ran out before it was used",
             Self::Error(_) => "refused, because no decision could be made and recorded",
             Self::Unrecorded(_) => "the action has run, but its outcome could not be recorded",

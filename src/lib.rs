@@ -12,7 +12,7 @@
 //!
 //! use countersign::action::{Connect, ReadData};
 //! use countersign::entropy::{Entropy, SystemEntropy};
-//! use countersign::governance::identity::SpiffeId;
+//! use countersign::identity::SpiffeId;
 //! use countersign::policy::Authored;
 //! use countersign::receipt::{IdentityKey, MemorySink};
 //! use countersign::scope::{Descriptor, Scope};
@@ -65,10 +65,10 @@
 //!                     Decision::Allow(Permit) ──▶ run ──▶ outcome receipt
 //! ```
 //!
-//! - An [`Action`](trait@Action) is what an agent proposes, such as [`action::Connect`] or a type of the host's
-//!   own. It has [effects](action::Effect) in four [domains](action::Domain): application,
-//!   infrastructure, data, workload. Making an action never fails; what cannot be understood is an
-//!   effect of the kind [`Opaque`](action::Kind::Opaque), which no scope grants.
+//! - An [`Action`](trait@Action) is what an agent proposes, such as [`action::Connect`] or a type of
+//!   the host's own. It has [effects](action::Effect) in four [domains](action::Domain):
+//!   application, infrastructure, data, workload. Making an action never fails; what cannot be
+//!   understood is an effect of the kind [`Opaque`](action::Kind::Opaque), which no scope grants.
 //! - A [`scope::Scope`] is the descriptor of one task. Everything that it does not say is denied.
 //! - A policy bundle ([`policy::Authored`] to [`policy::Enforced`]) holds Cedar policies with their
 //!   schema and their own cases; it decides only after it passed them.
@@ -99,7 +99,8 @@
 //! A feature adds API and never changes a decision or a byte.
 //!
 //! - `macros` (default): `#[guarded]` and `#[derive(Action)]`.
-//! - `testing`: fixed clock, keys and entropy, and fixtures, for the tests of hosts.
+//! - `testing`: fixed clock, keys and entropy, fixtures and proptest strategies, for the tests of
+//!   hosts.
 
 #[cfg(test)]
 extern crate self as countersign;
@@ -110,6 +111,7 @@ pub mod digest;
 pub mod entropy;
 pub mod governance;
 pub mod guard;
+pub mod identity;
 pub mod policy;
 pub mod reason;
 pub mod receipt;
@@ -117,6 +119,7 @@ pub mod scope;
 pub mod session;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod text;
 pub mod time;
 pub mod tool;
 pub mod value;

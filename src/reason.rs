@@ -120,7 +120,6 @@ reasons! {
     LimitEgress = "limit.egress_bytes": "the task has used up the bytes that it may send out";
     LimitAccelerator = "limit.accelerator_seconds": "the task has used up its accelerator time";
     LimitSpend = "limit.spend": "the task has used up its money";
-    LimitDelegation = "limit.delegation_depth": "the task may not delegate that far";
 
     PolicyForbid = "policy.forbid": "a policy forbids it";
     PolicyNoPermit = "policy.no_permit": "no policy permits it";
@@ -130,7 +129,6 @@ reasons! {
     PolicyRequest = "policy.request": "the request does not fit the schema of the bundle";
     PolicyEntityMissing = "policy.entity_missing": "an entity that the request refers to is not in the store";
     PolicyUnrepresentable = "policy.unrepresentable": "a fact cannot be expressed for the policy engine exactly";
-    PolicyStack = "policy.stack": "there is too little stack to evaluate policies safely";
 }
 
 impl std::fmt::Display for Reason {

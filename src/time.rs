@@ -1,6 +1,7 @@
 //! Time as a value: a millisecond timestamp and the trait through which it enters.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A point in time: whole milliseconds since 1970-01-01T00:00:00Z, up to the end of the year 9998.
@@ -91,36 +92,46 @@ pub trait Clock: Send + Sync + fmt::Debug {
 #[error("the clock cannot tell the time: {0}")]
 pub struct ClockError(pub String);
 
-/// The clock of the operating system, read once and carried on by its monotonic clock.
+/// The clock of the operating system, which never goes backwards here.
 ///
-/// A step of the wall clock (NTP, an administrator, a suspended virtual machine) does not move it, so
-/// it never goes backwards within a process.
-#[derive(Debug, Clone)]
+/// It is the later of the wall clock and of the wall clock at the start carried on by the monotonic
+/// clock. A wall clock that is set back does not move it; one that is set forward, as after a suspend
+/// in which the monotonic clock stood still, does.
+#[derive(Debug)]
 pub struct SystemClock {
     start: Timestamp,
     anchor: std::time::Instant,
+    latest: AtomicU64,
 }
 
 impl SystemClock {
-    /// Reads the wall clock once.
+    /// Reads the wall clock.
     ///
     /// # Errors
     ///
     /// Returns [`ClockError`] when the wall clock stands before 1970.
     #[expect(clippy::disallowed_methods, reason = "this is the one place where time enters")]
     pub fn new() -> Result<Self, ClockError> {
-        let since = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_err(|_| ClockError("the wall clock stands before 1970".into()))?;
-        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        Ok(Self { start: Timestamp::from_millis(millis), anchor: std::time::Instant::now() })
+        let start = wall_clock()?;
+        let latest = AtomicU64::new(start.as_millis());
+        Ok(Self { start, anchor: std::time::Instant::now(), latest })
     }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Result<Timestamp, ClockError> {
-        Ok(self.start.plus(self.anchor.elapsed()))
+        let now = wall_clock()?.max(self.start.plus(self.anchor.elapsed()));
+        let latest = self.latest.fetch_max(now.as_millis(), Ordering::AcqRel);
+        Ok(now.max(Timestamp::from_millis(latest)))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place where time enters")]
+fn wall_clock() -> Result<Timestamp, ClockError> {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_err(|_| ClockError("the wall clock stands before 1970".into()))?;
+    Ok(Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use crate::action::host_action::MAX_TEXT_BYTES;
 use crate::action::infrastructure::{connect_effects, exec_effect, listen_effect};
 use crate::action::{
     Action, Effect, EffectContext, Effects, Fact, Facts, Kind, Malformed, Reversibility, Target,
-    Transport, Usage, object, text,
+    Transport, Usage, object,
 };
 use crate::digest::Digest;
 use crate::reason::Reason;
+use crate::text;
 use crate::value::{Decimal, Value};
 
 /// Calls a tool of a server, such as one that was listed by an MCP server.
@@ -83,6 +84,11 @@ impl Action for ToolCall {
 }
 
 /// Calls a remote API over HTTP: an application effect, and a connection to its host.
+///
+/// # Security
+///
+/// Call the URL that was decided on, which the effect's target holds in parts, and not the text that
+/// was proposed: another parser may read another host in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiCall {
     method: String,
@@ -130,6 +136,10 @@ impl ApiCall {
     fn parse(&self) -> Result<(Effect, Endpoint), Malformed> {
         if self.url.len() > MAX_TEXT_BYTES {
             return Err(Reason::ActionTooLarge.into());
+        }
+        // Where parsers disagree, the one that calls is not the one that decides.
+        if !text::is_plain_url(&self.url) {
+            return Err(Reason::ActionUrl.into());
         }
         if text::check_visible(&self.url).is_err() {
             return Err(Reason::ActionInvisibleCharacter.into());
@@ -360,7 +370,7 @@ impl Action for SpawnAgent {
     fn effects(&self, _context: &EffectContext<'_>, effects: &mut Effects) {
         let effect = name(&self.agent).and_then(|agent| {
             name(&self.task)?;
-            let id = crate::governance::identity::SpiffeId::parse(&agent)
+            let id = crate::identity::SpiffeId::parse(&agent)
                 .map_err(|_| Malformed::from(Reason::ActionName))?;
             let target = Target::Agent(id.as_str().into());
             Ok(Effect::new(Kind::SpawnAgent, target))
@@ -398,7 +408,7 @@ impl Pay {
     }
 
     fn effect(&self) -> Result<Effect, Malformed> {
-        let account = name(&self.account)?;
+        let account = segments(&self.account, '/')?;
         let currency: Box<str> = token(&self.currency)?.to_ascii_uppercase().into();
         if self.amount.is_negative() || self.amount == Decimal::from(0_u64) {
             return Err(Reason::ActionNumber.into());
@@ -546,7 +556,7 @@ impl Action for RemoteShell {
     }
 
     fn effects(&self, context: &EffectContext<'_>, effects: &mut Effects) {
-        effects.push_or_opaque(&Kind::Exec, exec_effect(context, &self.program, &[], false));
+        effects.push_or_opaque(&Kind::Exec, exec_effect(context, &self.program, &[], true));
         let network = match self.direction {
             Direction::Reverse => Kind::Connect,
             Direction::Bind => Kind::Listen,

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 
 use crate::action::host::{Endpoint, HostError};
 use crate::action::path::{PathError, ResolvedPath};
-use crate::action::{Domain, Reversibility, text};
+use crate::action::{Domain, Reversibility};
 use crate::reason::Reason;
+use crate::text;
 use crate::value::{Decimal, Object, write_string};
 
 /// The most effects that one action may have; one more and the whole action is opaque.
@@ -206,6 +207,7 @@ impl Kind {
             | Self::WriteMemory
             | Self::SubmitJob
             | Self::UseAccelerator
+            | Self::StartTraining
             | Self::UseSecret
             | Self::InstallPackage
             | Self::SpawnAgent => Reversibility::Compensable,
@@ -678,6 +680,12 @@ pub struct Effects {
 impl Effects {
     /// Adds an effect. Past [`MAX_EFFECTS`] the action as a whole counts as opaque.
     pub fn push(&mut self, effect: Effect) {
+        if let Kind::Host { name, domain } = &effect.kind
+            && !is_kind_name(name)
+        {
+            let kind = Kind::Host { name: "invalid".into(), domain: *domain };
+            return self.push_opaque(&kind, Reason::ActionUnknownKind);
+        }
         if self.list.len() < MAX_EFFECTS {
             self.list.push(effect);
         } else {
@@ -751,6 +759,14 @@ impl From<HostError> for Malformed {
     fn from(error: HostError) -> Self {
         Self(Reason::from_code(error.code()).unwrap_or(Reason::HostInvalid))
     }
+}
+
+/// Whether `name` can name a kind of action: an ASCII identifier of at most 64 bytes.
+pub(crate) fn is_kind_name(name: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.len() <= 64
+        && name.bytes().all(known)
+        && name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Brings a name into normal form: not empty, bounded, every character visible, no blanks around it.

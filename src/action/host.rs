@@ -15,7 +15,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::text::{check_visible, excerpt};
+use crate::text::{check_visible, excerpt};
 
 pub use self::pattern::{HostPattern, MAX_PORT_RANGES};
 pub use self::zone::{Zone, embedded_ipv4};

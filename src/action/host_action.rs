@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::action::effect::{name, token};
+use crate::action::effect::{is_kind_name, name};
 use crate::action::{Domain, Effect, EffectContext, Effects, Fact, Facts, Kind, Malformed};
 use crate::action::{MAX_FACTS, Reversibility, Target};
 use crate::reason::Reason;
@@ -80,12 +80,7 @@ impl ActionSpec {
     /// Returns what is wrong with it, as a sentence.
     pub fn check(&self) -> Result<(), String> {
         let kind = self.kind;
-        let identifier = |text: &str| {
-            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-                && text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
-                && text.len() <= 64
-        };
-        if !identifier(kind) || token(kind).is_err() {
+        if !is_kind_name(kind) {
             return Err(format!("the kind `{kind}` is not an ASCII identifier"));
         }
         if Kind::BUILT_IN.iter().any(|known| known.as_str() == kind) {
@@ -96,7 +91,7 @@ impl ActionSpec {
         }
         let mut last = "";
         for (name, _) in self.facts {
-            if !identifier(name) {
+            if !is_kind_name(name) {
                 return Err(format!("the fact `{name}` of `{kind}` is not an ASCII identifier"));
             }
             if *name <= last {

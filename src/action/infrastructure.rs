@@ -7,8 +7,8 @@ use crate::action::effect::{name, segments, token};
 use crate::action::host::{Endpoint, Host, Zone, canonical_address};
 use crate::action::host_action::MAX_TEXT_BYTES;
 use crate::action::{
-    Action, Effect, EffectContext, Effects, Fact, Facts, Kind, MAX_FACTS, Malformed, Reversibility,
-    Target, Usage, object,
+    Action, Effect, EffectContext, Effects, Fact, Facts, Kind, Malformed, Reversibility, Target,
+    Usage, object,
 };
 use crate::reason::Reason;
 use crate::value::Value;
@@ -16,13 +16,18 @@ use crate::value::Value;
 /// The most resolved addresses of one name.
 const MAX_ADDRESSES: usize = 16;
 
+/// The most different arguments of one program: what a policy searches.
+const MAX_DISTINCT_ARGUMENTS: usize = 1024;
+
 /// The most arguments of one program.
 const MAX_ARGUMENTS: usize = 4096;
 
 /// Runs a program, and states what it is known to do.
 ///
-/// The library cannot see what a program does. What the host knows of it is added with
-/// [`and`](Exec::and): every action added contributes its effects, and all of them are decided.
+/// The library cannot see what a program does, so that it is opaque at first: only a scope that says
+/// so grants it. A host that knows adds what the program does with [`and`](Exec::and), and says with
+/// [`nothing_else`](Exec::nothing_else) that this is all; every action added contributes its effects,
+/// and all of them are decided.
 pub struct Exec {
     program: String,
     arguments: Vec<String>,
@@ -34,7 +39,7 @@ impl Exec {
     /// Proposes to run `program`: a bare name, or a path with `/` that is resolved.
     #[must_use]
     pub fn new(program: impl Into<String>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), opaque: false, also: Vec::new() }
+        Self { program: program.into(), arguments: Vec::new(), opaque: true, also: Vec::new() }
     }
 
     /// Sets the arguments, without the program itself.
@@ -44,10 +49,15 @@ impl Exec {
         self
     }
 
-    /// States that nobody knows what the program will do; a scope must grant exactly that.
+    /// States that the program does nothing beyond what was added.
+    ///
+    /// # Security
+    ///
+    /// The host vouches for it, with these very arguments. It must not be said of a program that runs
+    /// code which the agent chose.
     #[must_use]
-    pub const fn opaque(mut self) -> Self {
-        self.opaque = true;
+    pub const fn nothing_else(mut self) -> Self {
+        self.opaque = false;
         self
     }
 
@@ -117,8 +127,14 @@ pub(crate) fn exec_effect(
         return Err(Reason::ActionTooLarge.into());
     }
     let count = i64::try_from(arguments.len()).map_err(|_| Reason::ActionTooLarge)?;
-    // The set is for policies that look for a flag; a long line keeps its whole argv in the digest.
-    let argv = arguments.iter().take(MAX_FACTS).map(|argument| argument.as_str().into()).collect();
+    // All of them: a policy that looks for a flag must find it, however many stand before it.
+    let mut argv: Vec<Box<str>> =
+        arguments.iter().map(|argument| argument.as_str().into()).collect();
+    argv.sort_unstable();
+    argv.dedup();
+    if argv.len() > MAX_DISTINCT_ARGUMENTS {
+        return Err(Reason::ActionTooLarge.into());
+    }
     let facts =
         Facts::new().long("argc", count).texts("argv", argv).text("program", program.to_string());
     let target = Target::Program { program, opaque };

@@ -14,7 +14,6 @@ mod workload;
 
 pub mod host;
 pub mod path;
-pub(crate) mod text;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -14,7 +14,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::text::{check_visible, excerpt};
+use crate::text::{check_visible, excerpt};
 
 /// The longest path text that is looked at, in bytes (Linux `PATH_MAX`).
 pub const MAX_RAW_BYTES: usize = 4096;

@@ -1,13 +1,12 @@
 //! Building an authorizer: the required parts in a fixed order, then the optional ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use zeroize::Zeroize as _;
 
 use crate::action::path::{FileSystem, PathResolver};
-use crate::action::text;
 use crate::authorizer::shared::{Shared, Sink};
 use crate::authorizer::{AuthorizeError, Authorizer, Pending};
 use crate::entropy::{Entropy, EntropyError, SystemEntropy};
@@ -15,6 +14,7 @@ use crate::policy::Enforced;
 use crate::receipt::{
     Group, Journal, JournalPosition, Openings, Signer, Signing, Turnstile, WriteError,
 };
+use crate::text;
 use crate::time::{Clock, ClockError, SystemClock};
 
 /// How long permits live when nobody says otherwise: enough to start a tool, too short to hoard.
@@ -193,7 +193,7 @@ impl AuthorizerBuilder<Ready> {
     /// Returns [`BuildError`] when a part fails or the line could not be stored; a sink that does not
     /// block needs [`build_async`](Self::build_async) or [`propose`](Self::propose).
     pub fn build(self) -> Result<Authorizer, BuildError> {
-        let pending = self.propose()?;
+        let pending = self.begin()?;
         let shared = Arc::clone(&pending.value().shared);
         shared.store(pending).map_err(BuildError::Store)
     }
@@ -204,7 +204,7 @@ impl AuthorizerBuilder<Ready> {
     ///
     /// As [`build`](Self::build).
     pub async fn build_async(self) -> Result<Authorizer, BuildError> {
-        let pending = self.propose()?;
+        let pending = self.begin()?;
         let shared = Arc::clone(&pending.value().shared);
         shared.store_async(pending).await.map_err(BuildError::Store)
     }
@@ -213,8 +213,15 @@ impl AuthorizerBuilder<Ready> {
     ///
     /// # Errors
     ///
-    /// Returns [`BuildError`] when a part fails.
+    /// Returns [`BuildError`] when a part fails, or when there is a sink, which would store.
     pub fn propose(self) -> Result<Pending<Authorizer>, BuildError> {
+        if !matches!(self.state.sink, Sink::Caller) {
+            return Err(BuildError::Option("with a sink, which stores, build instead"));
+        }
+        self.begin()
+    }
+
+    fn begin(self) -> Result<Pending<Authorizer>, BuildError> {
         let state = self.state;
         if state.permit_lifetime > MAX_PERMIT_LIFETIME || state.permit_lifetime.is_zero() {
             return Err(BuildError::Option("permits live more than no time, and at most an hour"));
@@ -256,6 +263,7 @@ impl AuthorizerBuilder<Ready> {
             permit_lifetime: state.permit_lifetime,
             openings: state.openings,
             prepared: Mutex::new(HashMap::new()),
+            resumed: Mutex::new(HashSet::new()),
         };
         let authorizer = Authorizer { shared: Arc::new(shared) };
         Ok(Pending::new(Group::from(line), vec![ticket], authorizer))

@@ -1,6 +1,7 @@
 //! What a host says of one call beside the action itself.
 
-use crate::action::{Provenance, text};
+use crate::action::Provenance;
+use crate::text;
 
 /// The longest transaction id, in bytes.
 const MAX_TXN_BYTES: usize = 256;

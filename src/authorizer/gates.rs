@@ -2,7 +2,7 @@
 //! decides it; all effects are decided; the worst is the call's.
 
 use crate::action::path::PathResolver;
-use crate::action::{Effect, Provenance};
+use crate::action::{Effect, Provenance, Target};
 use crate::authorizer::decision::{EffectDecision, EffectOutcome, Severity};
 use crate::governance::limits::{Charge, Ledger, SessionLimits};
 use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
@@ -74,7 +74,14 @@ impl Question<'_> {
     ) -> EffectDecision {
         let rule = match self.scope.check(&effect, self.paths) {
             Ok(rule) => rule,
-            Err(reason) => return denied(effect, reason),
+            Err(reason) => {
+                // What could not be understood is denied for the very reason that it could not.
+                let reason = match effect.target() {
+                    Target::Unknown { reason, .. } => *reason,
+                    _ => reason,
+                };
+                return denied(effect, reason);
+            }
         };
         let limits = call.and_then(|()| self.ledger.check_effect(&effect, self.limits, charge));
         if let Err(reason) = limits {

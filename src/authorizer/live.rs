@@ -9,22 +9,27 @@ use std::time::Duration;
 use crate::action::{Action, Domain, Effect, EffectContext, Effects, Reversibility};
 use crate::authorizer::decision::{Decided, EffectDecision, EffectOutcome, Severity};
 use crate::authorizer::gates::Question;
-use crate::authorizer::permit::Meter;
-use crate::authorizer::shared::{Prepared, Shared, Sink};
+use crate::authorizer::permit::{Meter, Terms};
+use crate::authorizer::shared::{Prepared, Shared, Sink, is_storing};
 use crate::authorizer::{AuthorizeError, Call, Decision, Deferral, Denial, Pending, Permit};
 use crate::digest::Digest;
-use crate::policy::Principal;
+use crate::governance::limits::SessionLimits;
+use crate::policy::{BundleLimits, Principal};
 use crate::reason::Reason;
 use crate::receipt::{
-    self, About, CallRecord, DomainRecord, EffectRecord, EndStatus, Group, OutcomeRecord,
-    OutcomeStatus, SessionId, Turnstile,
+    self, About, CallRecord, DomainRecord, EffectRecord, EndStatus, Group, MAX_LABELS,
+    OutcomeRecord, OutcomeStatus, SessionId, Ticket, Turnstile,
 };
-use crate::session::state::{MAX_LABELS, Stage, State};
+use crate::session::state::{Stage, State};
 use crate::time::Timestamp;
 use crate::value::write_string;
 
 /// The longest description of an action, in bytes of canonical JSON.
 const MAX_DESCRIPTION_BYTES: usize = 256 << 10;
+
+/// The most policies that the lines of one call name in all, so that a line stays within its limit;
+/// each effect names at least four. The first by name stand for the rest.
+const MAX_NAMED: usize = 1024;
 
 /// The most groups that may wait for somebody to store them.
 const MAX_OUTBOX: usize = 1024;
@@ -72,7 +77,7 @@ impl Live {
         self: &Arc<Self>,
         action: A,
         call: &Call,
-    ) -> Result<Pending<Decision<A>>, AuthorizeError> {
+    ) -> Result<(Vec<Pending<()>>, Pending<Decision<A>>), AuthorizeError> {
         let shared = &*self.shared;
         let scope = &self.prepared.scope;
         let snapshot = shared.snapshot();
@@ -80,9 +85,14 @@ impl Live {
             let context = EffectContext::new(&*shared.paths, scope.workspace(), snapshot.tools());
             describe(&action, &context)
         };
-        let limits = self.prepared.limits.capped(snapshot.limits());
+        let limits = capped(&self.prepared.limits, snapshot.limits());
 
         let mut state = self.lock()?;
+        if call.cause.is_some_and(|cause| cause >= state.chain.lines()) {
+            return Err(AuthorizeError::Misuse(
+                "a call follows from an earlier line of its session",
+            ));
+        }
         let (time, now) = state.advance(shared.clock.now().ok());
         state.ledger.tick(now, &limits);
         let question = Question {
@@ -138,50 +148,89 @@ impl Live {
         // not be written has left the ledger ahead of the chain: the ticket is dropped unused.
         let ticket = self.turn.issue();
         let group = group?;
+        let earlier = self.take_earlier();
+        let labels = state.labels.len();
         drop(state);
 
         let decided = Arc::new(decided);
         let decision = match (answer.severity, until) {
             (Severity::Allow, Some(until)) => {
-                Decision::Allow(Permit::new(Arc::clone(self), action, decided, now, until))
+                let terms = Terms { issued: now, until, bundle: snapshot.digest(), labels };
+                Decision::Allow(Permit::new(Arc::clone(self), action, decided, terms))
             }
             (Severity::Defer, _) => Decision::Defer(Deferral(decided)),
             _ => Decision::Deny(Denial(decided)),
         };
-        Ok(Pending::new(group, vec![ticket], decision))
+        Ok((earlier, Pending::new(group, vec![ticket], decision)))
     }
 
-    /// Lets an issued call run, if its permit has not run out.
-    pub(crate) fn start(
-        &self,
-        call: u64,
-        issued: Timestamp,
-        until: Timestamp,
-    ) -> Result<Start, AuthorizeError> {
+    /// Lets an issued call run, if what its permit holds under still holds.
+    pub(crate) fn start(&self, call: u64, terms: &Terms) -> Result<Start, AuthorizeError> {
+        let bundle = self.shared.snapshot().digest();
         let mut state = self.lock()?;
         let (time, _) = state.advance(self.shared.clock.now().ok());
+        // An allow is no answer to a question that would be put differently now.
+        let same = bundle == terms.bundle && state.labels.len() == terms.labels;
         match time {
-            Ok(now) if issued <= now && now < until && state.start(call) => Ok(Start::Now(now)),
+            Ok(now) if same && terms.issued <= now && now < terms.until && state.start(call) => {
+                Ok(Start::Now(now))
+            }
             _ => Ok(Start::Late),
         }
     }
 
-    /// Ends a call and yields the line that says how; `None` when it has ended already.
-    pub(crate) fn finish(
+    /// Ends a call and stores the line that says how; where that cannot be done here, the line waits.
+    pub(crate) fn end_call(
         &self,
         call: u64,
         status: OutcomeStatus,
         meter: &Meter,
         started: Option<Timestamp>,
-    ) -> Result<Option<Pending<()>>, AuthorizeError> {
+    ) -> Result<(), AuthorizeError> {
+        let waits = !matches!(self.shared.sink, Sink::Blocking(_)) || is_storing();
+        let Some(ended) = self.finish(call, status, meter, started, waits)? else { return Ok(()) };
+        ended.into_iter().try_for_each(|pending| self.shared.store(pending))
+    }
+
+    /// Ends a call as [`end_call`](Self::end_call) does, and stores what waits.
+    pub(crate) async fn end_call_async(
+        &self,
+        call: u64,
+        status: OutcomeStatus,
+        meter: &Meter,
+        started: Option<Timestamp>,
+    ) -> Result<(), AuthorizeError> {
+        self.end_call(call, status, meter, started)?;
+        self.flush().await
+    }
+
+    /// Ends a call. Its line is put behind those that wait, or returned behind them to be stored;
+    /// `None` when it waits, or has ended already.
+    fn finish(
+        &self,
+        call: u64,
+        status: OutcomeStatus,
+        meter: &Meter,
+        started: Option<Timestamp>,
+        waits: bool,
+    ) -> Result<Option<Vec<Pending<()>>>, AuthorizeError> {
         let mut state = self.lock()?;
         let Some((stage, reservation)) = state.finish(call) else { return Ok(None) };
-        let (egress, seconds) = match stage {
+        match (stage, status) {
             // It never ran, so that nothing of what was reserved is gone.
-            Stage::Issued => (Some(0), Some(0)),
-            Stage::Running => meter.read(),
-        };
-        state.ledger.settle(reservation, egress, seconds);
+            (Stage::Issued, _) => state.ledger.settle(reservation, Some(0), Some(0)),
+            // Nobody saw its end, so that what was reserved is gone, and more if more was reported.
+            (Stage::Running, OutcomeStatus::Unfinished | OutcomeStatus::Panicked) => {
+                let (egress, seconds) = meter.read();
+                let egress = egress.map(|bytes| bytes.max(reservation.egress_bytes()));
+                let seconds = seconds.map(|used| used.max(reservation.accelerator_seconds()));
+                state.ledger.settle(reservation, egress, seconds);
+            }
+            (Stage::Running, _) => {
+                let (egress, seconds) = meter.read();
+                state.ledger.settle(reservation, egress, seconds);
+            }
+        }
         let (_, now) = state.advance(self.shared.clock.now().ok());
         let record = OutcomeRecord {
             call,
@@ -191,33 +240,16 @@ impl Live {
             after: state.counters(),
             time: now,
         };
-        let group = state.chain.append_outcome(&self.shared.key, &record);
         let ticket = self.turn.issue();
-        Ok(Some(Pending::new(group?, vec![ticket], ())))
-    }
-
-    /// Stores `pending` at once where the sink blocks; elsewhere it waits in the outbox.
-    pub(crate) fn deliver(&self, pending: Pending<()>) -> Result<(), AuthorizeError> {
-        if let Sink::Blocking(_) = self.shared.sink {
-            return self.shared.store(pending);
-        }
+        let group = state.chain.append_outcome(&self.shared.key, &record)?;
+        let pending = Pending::new(group, vec![ticket], ());
+        // Under the lock, so that what waits stands in the order of the chain.
         let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
         if outbox.len() >= MAX_OUTBOX {
             return Err(AuthorizeError::Misuse("too many groups wait to be stored"));
         }
         outbox.push(pending);
-        Ok(())
-    }
-
-    /// Stores `pending`, and before it what waits in the outbox.
-    pub(crate) async fn deliver_async(&self, pending: Pending<()>) -> Result<(), AuthorizeError> {
-        match self.shared.sink {
-            Sink::Asynchronous(_) => {
-                self.flush().await?;
-                self.shared.store_async(pending).await
-            }
-            Sink::Blocking(_) | Sink::Caller => self.deliver(pending),
-        }
+        Ok((!waits).then(|| std::mem::take(&mut *outbox)))
     }
 
     /// Stores what waits in the outbox.
@@ -234,37 +266,49 @@ impl Live {
         std::mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Accounts in the journal for all lines of the session so far.
-    pub(crate) fn head(&self) -> Result<Pending<()>, AuthorizeError> {
-        let state = self.lock()?;
-        let (count, head) = (state.chain.lines(), state.chain.head());
-        let own = self.turn.issue();
-        let pending = self.shared.write_journal(|journal, now| {
-            Ok((Group::from(journal.head(self.id, count, head, now)?), ()))
-        });
-        pending.map(|pending| pending.after(own))
+    /// Takes what stands before a ticket that is issued under the lock which the caller holds. The
+    /// caller of a host without a sink takes it by itself.
+    fn take_earlier(&self) -> Vec<Pending<()>> {
+        match self.shared.sink {
+            Sink::Caller => Vec::new(),
+            Sink::Blocking(_) | Sink::Asynchronous(_) => self.take_outbox(),
+        }
     }
 
-    pub(crate) fn add_label(&self, label: &str) -> Result<(), AuthorizeError> {
-        let label = crate::action::token(label)
-            .map_err(|_| AuthorizeError::Misuse("a label is a plain token"))?;
-        let mut state = self.lock()?;
-        if let Err(at) = state.labels.binary_search(&label) {
-            if state.labels.len() >= MAX_LABELS {
-                return Err(AuthorizeError::Misuse("the session has too many labels"));
-            }
-            state.labels.insert(at, label);
+    /// Refuses where lines of the session wait for the caller's answer: what comes next ties the
+    /// journal to the session, and must not fail with it.
+    pub(crate) fn check_answered(&self) -> Result<(), AuthorizeError> {
+        if self.turn.is_poisoned() {
+            return Err(AuthorizeError::Poisoned);
+        }
+        let waits = !self.outbox.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if waits || !self.turn.is_idle() {
+            return Err(AuthorizeError::Misuse(
+                "store and answer what the session has proposed first",
+            ));
         }
         Ok(())
     }
 
-    /// Ends the session: permits that are out are void, and nothing follows the last line.
-    pub(crate) fn close(&self) -> Result<Pending<()>, AuthorizeError> {
+    /// Starts to account in the journal for all lines of the session so far.
+    pub(crate) fn begin_head(&self) -> Result<Stop, AuthorizeError> {
+        let mut state = self.lock()?;
+        let (_, now) = state.advance(self.shared.clock.now().ok());
+        let (count, head) = (state.chain.lines(), state.chain.head());
+        let ticket = self.turn.issue();
+        let earlier = self.take_earlier();
+        Ok(Stop { earlier, ticket, group: Group::default(), end: None, count, head, now })
+    }
+
+    /// Starts to end the session: permits that are out are void, and nothing follows the last line.
+    pub(crate) fn begin_close(&self) -> Result<Stop, AuthorizeError> {
         let mut state = self.lock()?;
         if state.running() > 0 {
             return Err(AuthorizeError::Misuse("an action of the session is still running"));
         }
         let (time, now) = state.advance(self.shared.clock.now().ok());
+        // Issued first: should a line fail to be written, the chain is ahead and must not go on.
+        let ticket = self.turn.issue();
         let mut group = Group::default();
         for call in state.issued() {
             if let Some((_, reservation)) = state.finish(call) {
@@ -288,12 +332,61 @@ impl Live {
         group.lines.push(state.chain.end(&self.shared.key, status, now)?);
         state.closed = true;
         let (count, head) = (state.chain.lines(), state.chain.head());
-        let own = self.turn.issue();
-        let pending = self.shared.write_journal(|journal, now| {
-            group.lines.push(journal.close(self.id, count, head, status, now)?);
+        let earlier = self.take_earlier();
+        Ok(Stop { earlier, ticket, group, end: Some(status), count, head, now })
+    }
+
+    /// Adds the journal's line to a stop. The session's own turn has come, so that the journal is not
+    /// tied to lines that may never be stored.
+    pub(crate) fn tie(&self, stop: Stop) -> Result<Pending<()>, AuthorizeError> {
+        let Stop { mut group, end, count, head, now, .. } = stop;
+        let pending = self.shared.write_journal(now, |journal, now| {
+            group.lines.push(match end {
+                None => journal.head(self.id, count, head, now)?,
+                Some(status) => journal.close(self.id, count, head, status, now)?,
+            });
             Ok((group, ()))
         });
-        pending.map(|pending| pending.after(own))
+        pending.map(|pending| pending.after(stop.ticket))
+    }
+
+    pub(crate) fn add_label(&self, label: &str) -> Result<(), AuthorizeError> {
+        let label = crate::action::token(label)
+            .map_err(|_| AuthorizeError::Misuse("a label is a plain token"))?;
+        let mut state = self.lock()?;
+        if let Err(at) = state.labels.binary_search(&label) {
+            if state.labels.len() >= MAX_LABELS {
+                return Err(AuthorizeError::Misuse("the session has too many labels"));
+            }
+            state.labels.insert(at, label);
+        }
+        Ok(())
+    }
+}
+
+/// A point at which the journal accounts for a session, before its line is written.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    /// What stands before it in the session's chain.
+    pub(crate) earlier: Vec<Pending<()>>,
+    /// Its turn in the session's chain.
+    pub(crate) ticket: Ticket,
+    group: Group,
+    end: Option<EndStatus>,
+    count: u64,
+    head: Digest,
+    now: Timestamp,
+}
+
+/// The limits of a scope where they are smaller than the caps of the bundle, and the caps elsewhere.
+fn capped(limits: &SessionLimits, caps: &BundleLimits) -> SessionLimits {
+    let cap = |own: u64, cap: Option<u64>| own.min(cap.unwrap_or(u64::MAX));
+    SessionLimits {
+        actions: cap(limits.actions, caps.actions),
+        per_minute: cap(limits.per_minute, caps.per_minute),
+        denials: cap(limits.denials, caps.denials),
+        distinct_targets: cap(limits.distinct_targets, caps.distinct_targets),
+        ..limits.clone()
     }
 }
 
@@ -386,7 +479,9 @@ impl Lines<'_> {
             effect.effect.write_canonical(&mut value);
             values.push(value);
         }
-        let lists: Vec<Lists<'_>> = decided.effects.iter().map(Lists::of).collect();
+        let named = (MAX_NAMED / decided.effects.len().max(1)).clamp(4, 256);
+        let lists: Vec<Lists<'_>> =
+            decided.effects.iter().map(|effect| Lists::of(effect, named)).collect();
         let provenance = self.call.provenance.as_str();
         let mut records = Vec::with_capacity(decided.effects.len());
         for ((effect, value), lists) in decided.effects.iter().zip(&values).zip(&lists) {
@@ -415,6 +510,9 @@ impl Lines<'_> {
             rest = others;
         }
         let scopes = [self.live.prepared.scope.digest()];
+        let after = state.counters();
+        let labels: Vec<Cow<'_, str>> =
+            state.labels.iter().map(|label| Cow::Borrowed(&**label)).collect();
         let record = CallRecord {
             about: self.live.about(&scopes),
             kind: short_kind(kind),
@@ -423,7 +521,8 @@ impl Lines<'_> {
             bundle,
             domains: &domains,
             approvals: &[],
-            after: state.counters(),
+            after,
+            labels: &labels,
             cause: self.call.cause,
             permit_until: until,
             traceparent: self.call.traceparent.as_deref(),
@@ -442,9 +541,10 @@ struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    fn of(effect: &'a EffectDecision) -> Self {
-        let borrow =
-            |texts: &'a [Box<str>]| texts.iter().map(|text| Cow::Borrowed(&**text)).collect();
+    fn of(effect: &'a EffectDecision, named: usize) -> Self {
+        let borrow = |texts: &'a [Box<str>]| {
+            texts.iter().take(named).map(|text| Cow::Borrowed(&**text)).collect()
+        };
         Self {
             policies: borrow(&effect.policies),
             quorums: match &effect.outcome {

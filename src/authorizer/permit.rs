@@ -9,6 +9,7 @@ use crate::action::{Action, Target};
 use crate::authorizer::AuthorizeError;
 use crate::authorizer::decision::{Decided, EffectDecision};
 use crate::authorizer::live::{Live, Start};
+use crate::digest::Digest;
 use crate::receipt::{OutcomeStatus, SessionId};
 use crate::time::Timestamp;
 
@@ -30,19 +31,23 @@ pub struct Permit<A: Action> {
     /// Taken when the action runs; while it is here, dropping the permit is an outcome.
     action: Option<A>,
     decided: Arc<Decided>,
-    issued: Timestamp,
-    until: Timestamp,
+    terms: Terms,
+}
+
+/// What a permit holds under.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) issued: Timestamp,
+    pub(crate) until: Timestamp,
+    /// The bundle that decided.
+    pub(crate) bundle: Digest,
+    /// How many data classes the session had touched, this call's own included.
+    pub(crate) labels: usize,
 }
 
 impl<A: Action> Permit<A> {
-    pub(crate) fn new(
-        live: Arc<Live>,
-        action: A,
-        decided: Arc<Decided>,
-        issued: Timestamp,
-        until: Timestamp,
-    ) -> Self {
-        Self { live, action: Some(action), decided, issued, until }
+    pub(crate) fn new(live: Arc<Live>, action: A, decided: Arc<Decided>, terms: Terms) -> Self {
+        Self { live, action: Some(action), decided, terms }
     }
 
     /// Runs the action through `body`, once, and records how it ended.
@@ -98,14 +103,13 @@ impl<A: Action> Permit<A> {
     /// [`StartError`] when the permit has run out or the session was closed or poisoned.
     pub fn start(mut self) -> Result<(Granted<A>, Running), StartError> {
         let call = self.decided.call;
-        let started = match self.live.start(call, self.issued, self.until) {
+        let started = match self.live.start(call, &self.terms) {
             Ok(Start::Now(now)) => now,
             Ok(Start::Late) => {
                 self.action = None;
-                let ended = self.live.finish(call, OutcomeStatus::Expired, &Meter::default(), None);
-                if let Some(pending) = ended.map_err(StartError::Refused)? {
-                    self.live.deliver(pending).map_err(StartError::Refused)?;
-                }
+                let ended =
+                    self.live.end_call(call, OutcomeStatus::Expired, &Meter::default(), None);
+                ended.map_err(StartError::Refused)?;
                 return Err(StartError::Expired);
             }
             Err(error) => {
@@ -144,7 +148,7 @@ impl<A: Action> Permit<A> {
     /// Returns when the permit runs out.
     #[must_use]
     pub const fn until(&self) -> Timestamp {
-        self.until
+        self.terms.until
     }
 }
 
@@ -152,11 +156,8 @@ impl<A: Action> Drop for Permit<A> {
     fn drop(&mut self) {
         if self.action.take().is_some() {
             let call = self.decided.call;
-            let ended = self.live.finish(call, OutcomeStatus::Unused, &Meter::default(), None);
-            if let Ok(Some(pending)) = ended {
-                // Nobody is there to be told. The session is poisoned, which the next call says.
-                drop(self.live.deliver(pending));
-            }
+            // Nobody is there to be told. If it fails the session is poisoned, as the next call says.
+            drop(self.live.end_call(call, OutcomeStatus::Unused, &Meter::default(), None));
         }
     }
 }
@@ -166,7 +167,7 @@ impl<A: Action> fmt::Debug for Permit<A> {
         f.debug_struct("Permit")
             .field("session", &self.decided.session)
             .field("call", &self.decided.call)
-            .field("until", &self.until)
+            .field("until", &self.terms.until)
             .finish_non_exhaustive()
     }
 }
@@ -285,18 +286,12 @@ impl Running {
 
     fn end(mut self, status: OutcomeStatus) -> Result<(), AuthorizeError> {
         self.ended = true;
-        match self.live.finish(self.call, status, &self.meter, Some(self.started))? {
-            Some(pending) => self.live.deliver(pending),
-            None => Ok(()),
-        }
+        self.live.end_call(self.call, status, &self.meter, Some(self.started))
     }
 
     async fn end_async(mut self, status: OutcomeStatus) -> Result<(), AuthorizeError> {
         self.ended = true;
-        match self.live.finish(self.call, status, &self.meter, Some(self.started))? {
-            Some(pending) => self.live.deliver_async(pending).await,
-            None => Ok(()),
-        }
+        self.live.end_call_async(self.call, status, &self.meter, Some(self.started)).await
     }
 }
 
@@ -310,11 +305,8 @@ impl Drop for Running {
         } else {
             OutcomeStatus::Unfinished
         };
-        let ended = self.live.finish(self.call, status, &self.meter, Some(self.started));
-        if let Ok(Some(pending)) = ended {
-            // Nobody is there to be told. The session is poisoned, which the next call says.
-            drop(self.live.deliver(pending));
-        }
+        // Nobody is there to be told. If it fails the session is poisoned, as the next call says.
+        drop(self.live.end_call(self.call, status, &self.meter, Some(self.started)));
     }
 }
 
@@ -322,7 +314,8 @@ impl Drop for Running {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The permit ran out before it was used.
+    /// The permit ran out before it was used: its time was over, the bundle was reloaded, or the
+    /// session had touched a new data class. Ask again.
     #[error("the permit ran out before it was used")]
     Expired,
     /// The session was closed or poisoned, or the outcome could not be recorded.
@@ -334,7 +327,8 @@ pub enum StartError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError<T, E> {
-    /// The permit ran out before it was used. The action has not run.
+    /// The permit ran out before it was used: its time was over, the bundle was reloaded, or the
+    /// session had touched a new data class. The action has not run; ask again.
     Expired,
     /// The session was closed or poisoned. The action has not run.
     Refused(AuthorizeError),

@@ -1,7 +1,8 @@
 //! What all sessions of one authorizer share: bundle, clock, journal, sink.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use crate::action::path::PathResolver;
@@ -9,9 +10,11 @@ use crate::authorizer::{AuthorizeError, Pending};
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::governance::limits::SessionLimits;
+use crate::identity::SpiffeId;
 use crate::policy::{PrincipalGroup, Snapshot};
 use crate::receipt::{
-    AsyncReceiptSink, EpochKey, Group, Journal, Openings, ReceiptSink, Turnstile, WriteError,
+    AsyncReceiptSink, EpochKey, Group, Journal, Openings, ReceiptSink, SessionId, Turnstile,
+    WriteError,
 };
 use crate::scope::{CompiledScope, ScopeError, TrustedScope};
 use crate::time::{Clock, Timestamp};
@@ -55,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) openings: Openings,
     /// Compiled scopes that sessions still use, so that sessions of one task share one.
     pub(crate) prepared: Mutex<HashMap<Digest, Weak<Prepared>>>,
+    /// Sessions that were resumed in this epoch: a second time would fork their chain.
+    pub(crate) resumed: Mutex<HashSet<SessionId>>,
 }
 
 /// A scope made ready once for all its sessions.
@@ -62,7 +67,8 @@ pub(crate) struct Shared {
 pub(crate) struct Prepared {
     pub(crate) scope: CompiledScope,
     pub(crate) limits: SessionLimits,
-    pub(crate) principals: Arc<PrincipalGroup>,
+    /// By class, what its instances share.
+    above: Mutex<HashMap<Box<str>, Weak<PrincipalGroup>>>,
 }
 
 impl Shared {
@@ -71,57 +77,76 @@ impl Shared {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns `scope` compiled; the same one for all sessions that are open at a time.
-    /// `None` when its agent cannot be named to policies.
-    pub(crate) fn prepare(
-        &self,
-        scope: &TrustedScope,
-    ) -> Result<Option<Arc<Prepared>>, ScopeError> {
-        let digest = scope.scope().digest();
-        if let Some(prepared) = self.lock_prepared().get(&digest).and_then(Weak::upgrade) {
-            return Ok(Some(prepared));
-        }
+    /// Compiles `scope`; sessions whose scopes come out the same share one.
+    ///
+    /// It is compiled anew each time, because a path in it may lead elsewhere by now.
+    pub(crate) fn prepare(&self, scope: &TrustedScope) -> Result<Arc<Prepared>, ScopeError> {
         let compiled = CompiledScope::compile(scope, &*self.paths)?;
-        let agent = compiled.agent();
-        let principals =
-            PrincipalGroup::new(agent.as_str(), compiled.owner(), agent.trust_domain());
-        let Some(principals) = principals.map(Arc::new) else { return Ok(None) };
+        let digest = compiled.digest();
+        let mut known = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prepared) = known.get(&digest).and_then(Weak::upgrade)
+            && prepared.scope == compiled
+        {
+            return Ok(prepared);
+        }
         let limits = SessionLimits::of_task(compiled.limits());
-        let prepared = Arc::new(Prepared { scope: compiled, limits, principals });
-        let mut known = self.lock_prepared();
-        known.retain(|_, weak| weak.strong_count() > 0);
+        let prepared =
+            Arc::new(Prepared { scope: compiled, limits, above: Mutex::new(HashMap::new()) });
+        // Now and then, so that opening stays cheap however many scopes there are.
+        if known.len().is_power_of_two() {
+            known.retain(|_, weak| weak.strong_count() > 0);
+        }
         known.insert(digest, Arc::downgrade(&prepared));
-        Ok(Some(prepared))
+        Ok(prepared)
     }
 
-    /// Writes lines of the journal: `write` gets the journal and a time that does not go back.
+    /// Writes lines of the journal at `now`, or later where the journal is ahead.
     pub(crate) fn write_journal<T>(
         &self,
+        now: Timestamp,
         write: impl FnOnce(&mut Journal, Timestamp) -> Result<(Group, T), AuthorizeError>,
     ) -> Result<Pending<T>, AuthorizeError> {
         if self.journal_turn.is_poisoned() {
             return Err(AuthorizeError::Poisoned);
         }
-        let now = self.clock.now()?;
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now.max(journal.position().time);
         let (group, value) = write(&mut journal, now)?;
         Ok(Pending::new(group, vec![self.journal_turn.issue()], value))
     }
 
+    /// Checks that the caller is the one who stores, before lines are written that nobody would.
+    pub(crate) fn check_caller_stores(&self) -> Result<(), AuthorizeError> {
+        match self.sink {
+            Sink::Caller => Ok(()),
+            _ => Err(AuthorizeError::Misuse("this authorizer has a sink, which stores")),
+        }
+    }
+
+    /// Checks that there is a sink that blocks, and that it is not the one who asks.
+    pub(crate) fn check_blocking(&self) -> Result<(), AuthorizeError> {
+        match self.sink {
+            Sink::Blocking(_) if is_storing() => {
+                Err(AuthorizeError::Misuse("a sink may not ask the authorizer that it stores for"))
+            }
+            Sink::Blocking(_) => Ok(()),
+            _ => Err(AuthorizeError::Misuse("the sink of this authorizer does not block")),
+        }
+    }
+
     /// Stores what is pending through a blocking sink.
     pub(crate) fn store<T>(&self, pending: Pending<T>) -> Result<T, AuthorizeError> {
-        match &self.sink {
-            Sink::Blocking(sink) => {
-                pending.wait()?;
-                match sink.append(pending.group()) {
-                    Ok(()) => pending.settle(),
-                    Err(error) => Err(pending.fail_with(error)),
-                }
-            }
-            Sink::Asynchronous(_) | Sink::Caller => {
-                Err(AuthorizeError::Misuse("the sink of this authorizer does not block"))
-            }
+        self.check_blocking()?;
+        let Sink::Blocking(sink) = &self.sink else {
+            return Err(AuthorizeError::Misuse("the sink of this authorizer does not block"));
+        };
+        pending.wait()?;
+        let storing = Storing::begin();
+        let stored = sink.append(pending.group());
+        drop(storing);
+        match stored {
+            Ok(()) => pending.settle(),
+            Err(error) => Err(pending.fail_with(error)),
         }
     }
 
@@ -139,9 +164,46 @@ impl Shared {
             Sink::Caller => Err(AuthorizeError::Misuse("the caller stores: use `propose`")),
         }
     }
+}
 
-    fn lock_prepared(&self) -> MutexGuard<'_, HashMap<Digest, Weak<Prepared>>> {
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+impl Prepared {
+    /// Returns what instances below one class of `agent` share, the same for all of them.
+    pub(crate) fn above(&self, agent: &SpiffeId) -> Option<Arc<PrincipalGroup>> {
+        let class = agent.as_str().rsplit_once('/').map_or("", |(class, _)| class);
+        let mut known = self.above.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = known.get(class).and_then(Weak::upgrade) {
+            return Some(group);
+        }
+        let group = Arc::new(PrincipalGroup::above(agent, self.scope.owner())?);
+        known.retain(|_, weak| weak.strong_count() > 0);
+        known.insert(class.into(), Arc::downgrade(&group));
+        Some(group)
+    }
+}
+
+thread_local! {
+    /// Whether this thread is inside of a sink: waiting there for a turn would wait for itself.
+    static STORING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Tells whether this thread is inside of a blocking sink.
+pub(crate) fn is_storing() -> bool {
+    STORING.get()
+}
+
+/// Marks the thread as being inside of a sink until it is dropped, by a panic too.
+struct Storing(());
+
+impl Storing {
+    fn begin() -> Self {
+        STORING.set(true);
+        Self(())
+    }
+}
+
+impl Drop for Storing {
+    fn drop(&mut self) {
+        STORING.set(false);
     }
 }
 

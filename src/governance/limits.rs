@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::action::{Effect, Target, Usage};
 use crate::digest::Digest;
-use crate::policy::BundleLimits;
 use crate::reason::Reason;
 use crate::scope::TaskLimits;
 use crate::time::Timestamp;
@@ -15,7 +14,7 @@ use crate::value::Decimal;
 /// The window of the rate limit.
 const WINDOW_MILLIS: u64 = 60_000;
 
-/// The limits of one session: the scope's, capped by the bundle's.
+/// The limits of one session: the scope's, which the bundle may cap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionLimits {
@@ -49,19 +48,6 @@ impl SessionLimits {
             spend: Arc::new(task.spend.clone()),
         }
     }
-
-    /// Returns these limits where they are smaller than the caps of a bundle, and the caps elsewhere.
-    #[must_use]
-    pub fn capped(&self, caps: &BundleLimits) -> Self {
-        let cap = |own: u64, cap: Option<u64>| own.min(cap.unwrap_or(u64::MAX));
-        Self {
-            actions: cap(self.actions, caps.actions),
-            per_minute: cap(self.per_minute, caps.per_minute),
-            denials: cap(self.denials, caps.denials),
-            distinct_targets: cap(self.distinct_targets, caps.distinct_targets),
-            ..self.clone()
-        }
-    }
 }
 
 /// What a session has used of its limits.
@@ -91,6 +77,12 @@ impl Reservation {
     #[must_use]
     pub const fn egress_bytes(&self) -> u64 {
         self.egress_bytes
+    }
+
+    /// Returns the accelerator seconds that were reserved.
+    #[must_use]
+    pub const fn accelerator_seconds(&self) -> u64 {
+        self.accelerator_seconds
     }
 }
 
@@ -192,18 +184,21 @@ impl Ledger {
         limits: &SessionLimits,
         charge: &mut Charge,
     ) -> Result<(), Reason> {
-        if let Some(target) = target_hash(effect) {
-            if !self.targets.contains(&target) && !charge.targets.contains(&target) {
-                let touched = self.distinct_targets().saturating_add(charge.targets.len() as u64);
-                if touched >= limits.distinct_targets {
-                    return Err(Reason::LimitTargets);
-                }
+        if let Some(target) = target_hash(effect)
+            && !self.targets.contains(&target)
+            && !charge.targets.contains(&target)
+        {
+            let touched = self.distinct_targets().saturating_add(charge.targets.len() as u64);
+            if touched >= limits.distinct_targets {
+                return Err(Reason::LimitTargets);
             }
         }
         let reserved = &charge.reservation;
-        let (egress, seconds) = amounts(effect.usage(), limits)?;
+        let used = self.egress_bytes.saturating_add(reserved.egress_bytes);
+        let (egress, seconds) = amounts(effect.usage(), limits, used)?;
         let egress = reserved.egress_bytes.saturating_add(egress);
-        if self.egress_bytes.saturating_add(egress) > limits.egress_bytes && egress > 0 {
+        let takes = egress > reserved.egress_bytes;
+        if takes && self.egress_bytes.saturating_add(egress) > limits.egress_bytes {
             return Err(Reason::LimitEgress);
         }
         let seconds = reserved.accelerator_seconds.saturating_add(seconds);
@@ -284,13 +279,16 @@ impl Ledger {
 }
 
 /// What an effect takes of bytes and accelerator seconds.
-fn amounts(usage: Usage, limits: &SessionLimits) -> Result<(u64, u64), Reason> {
+///
+/// What is not declared counts as the whole budget. An export needs all of it; a channel, over which
+/// nothing need ever leave, takes what is left, so that a larger budget never allows less.
+fn amounts(usage: Usage, limits: &SessionLimits, used: u64) -> Result<(u64, u64), Reason> {
     Ok(match usage {
         Usage::None => (0, 0),
         Usage::EgressBytes(bytes) => (bytes, 0),
-        // Undeclared counts as the whole budget; of an empty budget not even that can be had.
         Usage::UndeclaredEgress if limits.egress_bytes == 0 => return Err(Reason::LimitEgress),
-        Usage::UndeclaredEgress | Usage::Channel => (limits.egress_bytes, 0),
+        Usage::UndeclaredEgress => (limits.egress_bytes, 0),
+        Usage::Channel => (limits.egress_bytes.saturating_sub(used), 0),
         Usage::AcceleratorSeconds(seconds) => (0, seconds),
         Usage::UndeclaredAcceleratorSeconds if limits.accelerator_seconds == 0 => {
             return Err(Reason::LimitAccelerator);

@@ -1,4 +1,3 @@
-//! Who may act, and how much.
+//! How much may be done.
 
-pub mod identity;
 pub mod limits;

@@ -209,6 +209,7 @@ impl Authored {
             quorums: manifest.quorums,
             limits: manifest.limits,
             tools: self.tools,
+            kinds: actions.iter().map(|spec| (spec.kind, spec.domain)).collect(),
             index: Index::build(&policies, &store.actions),
             schema,
             policies,
@@ -352,9 +353,9 @@ fn check_policy(
         ActionConstraint::Eq(action) => Some(&action) == tool_call.as_ref(),
         _ => false,
     };
-    if equals_tool_call || survey.compares_tool_call {
+    if equals_tool_call || survey.names_tool_call {
         return Err(LoadError::Policy(format!(
-            "`{id}` compares with `Action::\"ToolCall\"`, which no request has: each tool has an \
+            "`{id}` names `Action::\"ToolCall\"`, which no request has: each tool has an \
              action of its own below it, so write `action in Action::\"ToolCall\"`"
         )));
     }

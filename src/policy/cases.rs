@@ -8,9 +8,11 @@
 //! slice, and both must agree; and an allow beside an error is refused, because the authorizer would
 //! deny it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use cedar_policy::{Context, Decision, Entities, EntityTypeName, EntityUid, PolicySet, Request};
+use cedar_policy::{
+    Context, Decision, Entities, EntityTypeName, EntityUid, PolicySet, Request, Schema,
+};
 use serde::Deserialize;
 
 use crate::policy::LoadError;
@@ -68,6 +70,7 @@ enum Expected {
 pub(super) fn run(files: &Files, snapshot: &Snapshot) -> Result<usize, LoadError> {
     let whole = PolicySet::from_policies(snapshot.policies.iter().cloned());
     let whole = whole.map_err(|error| LoadError::Policy(error.to_string()))?;
+    let mut shared = HashMap::new();
     let mut count = 0;
     for file in files.cases() {
         let text = files.text(file)?;
@@ -86,7 +89,8 @@ pub(super) fn run(files: &Files, snapshot: &Snapshot) -> Result<usize, LoadError
                 return Err(LoadError::TooLarge(format!("more than {MAX_CASES} cases")));
             }
             let name = case.name.clone().unwrap_or_else(|| format!("{file}[{index}]"));
-            run_one(files, snapshot, &whole, case, &name)?;
+            let entities = entities(files, &snapshot.schema, &mut shared, &case.entities, &name)?;
+            run_one(snapshot, &whole, case, &entities, &name)?;
         }
     }
     if count == 0 {
@@ -104,11 +108,33 @@ fn is_entity_list(value: &Value) -> bool {
     })
 }
 
-fn run_one(
+/// The entities of a case: its own, or those of a file, which is parsed once for all cases.
+fn entities(
     files: &Files,
+    schema: &Schema,
+    shared: &mut HashMap<String, Entities>,
+    stated: &serde_json::Value,
+    name: &str,
+) -> Result<Entities, LoadError> {
+    let malformed = |what: String| LoadError::Cases(format!("`{name}`: {what}"));
+    let parse = |json: serde_json::Value| {
+        Entities::from_json_value(json, Some(schema)).map_err(|error| malformed(error.to_string()))
+    };
+    let Some(file) = stated.as_str() else { return parse(stated.clone()) };
+    if let Some(entities) = shared.get(file) {
+        return Ok(entities.clone());
+    }
+    let json = serde_json::from_str(files.text(file)?);
+    let entities = parse(json.map_err(|error| malformed(format!("`{file}`: {error}")))?)?;
+    shared.insert(file.to_owned(), entities.clone());
+    Ok(entities)
+}
+
+fn run_one(
     snapshot: &Snapshot,
     whole: &PolicySet,
     case: Case,
+    entities: &Entities,
     name: &str,
 ) -> Result<(), LoadError> {
     let malformed = |what: String| LoadError::Cases(format!("`{name}`: {what}"));
@@ -121,19 +147,12 @@ fn run_one(
     let schema = &snapshot.schema;
     let context = Context::from_json_value(case.request.context, Some((schema, &action)));
     let context = context.map_err(|error| malformed(error.to_string()))?;
-    let json = match case.entities.as_str() {
-        Some(file) => serde_json::from_str(files.text(file)?)
-            .map_err(|error| malformed(format!("`{file}`: {error}")))?,
-        None => case.entities,
-    };
-    let entities = Entities::from_json_value(json, Some(schema));
-    let entities = entities.map_err(|error| malformed(error.to_string()))?;
     let request =
         Request::new(principal.clone(), action.clone(), resource.clone(), context, Some(schema));
     let request = request.map_err(|error| malformed(error.to_string()))?;
 
     let ask = |policies: &PolicySet| {
-        let response = snapshot.engine.is_authorized(&request, policies, &entities);
+        let response = snapshot.engine.is_authorized(&request, policies, entities);
         let reasons: BTreeSet<String> =
             response.diagnostics().reason().map(ToString::to_string).collect();
         (response.decision(), reasons, response.diagnostics().errors().count())

@@ -108,6 +108,7 @@ impl Index {
             }
         }
         found.sort_unstable();
+        found.dedup();
         found
     }
 

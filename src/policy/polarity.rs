@@ -24,8 +24,8 @@ pub(super) struct Survey {
     pub(super) literals: Vec<(String, String)>,
     /// Those among them that are looked into: attributes, tags, or on the left of `in`.
     pub(super) read: Vec<(String, String)>,
-    /// Whether the action is compared with `Action::"ToolCall"` in a condition.
-    pub(super) compares_tool_call: bool,
+    /// Whether `Action::"ToolCall"` stands elsewhere than on the right side of `action in`.
+    pub(super) names_tool_call: bool,
     tracked: bool,
     arithmetic: bool,
 }
@@ -111,6 +111,8 @@ impl Survey {
         }
         match expr {
             Expr::Literal(literal) => {
+                // No request has this action: only `action in` it means anything, handled above.
+                self.names_tool_call |= is_tool_call(expr);
                 if let Literal::EntityUID(uid) = literal {
                     self.literals.push((uid.ty.to_string(), uid.eid.to_string()));
                 }
@@ -123,12 +125,17 @@ impl Survey {
             Expr::Var(_) => Ok(()),
             Expr::UnaryOp { op: UnaryOp::Not, expr } => self.walk(expr, sign.flipped()),
             Expr::UnaryOp { op, expr } => {
-                self.arithmetic |= matches!(op, UnaryOp::Neg);
+                self.arithmetic |= matches!(op, UnaryOp::Neg | UnaryOp::ToDate);
                 self.walk(expr, Sign::Unknown)
             }
             Expr::BinaryOp { op: BinaryOp::And | BinaryOp::Or, left, right } => {
                 self.walk(left, sign)?;
                 self.walk(right, sign)
+            }
+            Expr::BinaryOp { op: BinaryOp::In, left, right }
+                if matches!(**left, Expr::Var(Var::Action)) && is_actions(right) =>
+            {
+                Ok(())
             }
             Expr::BinaryOp { op, left, right } => {
                 self.arithmetic |= matches!(
@@ -140,9 +147,6 @@ impl Survey {
                         | BinaryOp::DurationSince
                         | BinaryOp::GetTag
                 );
-                if matches!(op, BinaryOp::Eq | BinaryOp::NotEq) {
-                    self.compares_tool_call |= is_tool_call(left) || is_tool_call(right);
-                }
                 if matches!(op, BinaryOp::In | BinaryOp::GetTag | BinaryOp::HasTag) {
                     self.reads(left);
                 }
@@ -252,10 +256,34 @@ impl Survey {
         })
     }
 
+    /// Notes every entity that `expr` can come to: it is looked into, so that it must exist.
     fn reads(&mut self, expr: &Arc<Expr>) {
-        if let Expr::Literal(Literal::EntityUID(uid)) = &**expr {
-            self.read.push((uid.ty.to_string(), uid.eid.to_string()));
+        match &**expr {
+            Expr::Literal(Literal::EntityUID(uid)) => {
+                self.read.push((uid.ty.to_string(), uid.eid.to_string()));
+            }
+            Expr::IfThenElse { then_expr, else_expr, .. } => {
+                self.reads(then_expr);
+                self.reads(else_expr);
+            }
+            Expr::Set(members) => members.iter().for_each(|member| self.reads(member)),
+            Expr::Record(members) => members.values().for_each(|member| self.reads(member)),
+            Expr::GetAttr { expr, .. } | Expr::UnaryOp { expr, .. } => self.reads(expr),
+            Expr::BinaryOp { left, right, .. } => {
+                self.reads(left);
+                self.reads(right);
+            }
+            _ => {}
         }
+    }
+}
+
+/// Whether `expr` is an action or a set of actions, written out.
+fn is_actions(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(Literal::EntityUID(uid)) => uid.ty.to_string() == "Action",
+        Expr::Set(members) => members.iter().all(|member| is_actions(member)),
+        _ => false,
     }
 }
 

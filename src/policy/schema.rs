@@ -90,8 +90,8 @@ fn schema_error(error: impl std::error::Error) -> LoadError {
     LoadError::Schema(error.to_string())
 }
 
-fn refuse_warnings(warnings: impl Iterator<Item = SchemaWarning>) -> Result<(), LoadError> {
-    warnings.map(|warning| Err(LoadError::Schema(warning.to_string()))).collect()
+fn refuse_warnings(mut warnings: impl Iterator<Item = SchemaWarning>) -> Result<(), LoadError> {
+    warnings.next().map_or(Ok(()), |warning| Err(LoadError::Schema(warning.to_string())))
 }
 
 /// Checks that every declaration of `base` stands in `own`, unchanged.

@@ -8,8 +8,9 @@ use cedar_policy::{
     PolicySet, Request, Response, Schema,
 };
 
-use crate::action::{Effect, Kind, Target};
+use crate::action::{Domain, Effect, Kind, Target};
 use crate::digest::Digest;
+use crate::identity::SpiffeId;
 use crate::policy::entities::Store;
 use crate::policy::index::{Index, Positions};
 use crate::policy::manifest::{BundleLimits, Quorum};
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub(super) quorums: Vec<Quorum>,
     pub(super) limits: BundleLimits,
     pub(super) tools: ToolManifest,
+    /// The registered kinds of hosts, each with its domain.
+    pub(super) kinds: HashMap<&'static str, Domain>,
     pub(super) schema: Schema,
     pub(super) policies: Vec<Policy>,
     /// For each policy, the entities of the bundle that it names.
@@ -86,53 +89,98 @@ pub(super) struct Slice {
     asks_approval: bool,
 }
 
-/// An agent instance as policies see it. Instances of one task share all but their own name.
+/// An agent instance as policies see it: below every class that its SPIFFE ID names, whichever of
+/// them the scope was given to.
 #[derive(Debug, Clone)]
 pub struct Principal {
     agent: EntityUid,
-    task: Arc<PrincipalGroup>,
+    /// The class that has the instance's own id.
+    class: EntityUid,
+    above: Arc<PrincipalGroup>,
 }
 
-/// The class, owner and trust domain of the instances of one task.
+/// What instances below one class share: the classes above, the owner, the trust domain.
 #[derive(Debug)]
 pub struct PrincipalGroup {
-    class: EntityUid,
+    /// From the innermost class outwards.
+    classes: Vec<EntityUid>,
     owner: EntityUid,
     trust_domain: EntityUid,
 }
 
 impl PrincipalGroup {
-    /// Names a class, its owner and its trust domain.
+    /// Names the classes above `instance`, its owner and its trust domain.
+    ///
+    /// `None` when the id has more segments than a class may have.
     #[must_use]
-    pub fn new(class: &str, owner: &str, trust_domain: &str) -> Option<Self> {
-        Some(Self {
-            class: principal_uid("AgentClass", class)?,
-            owner: principal_uid("Owner", owner)?,
-            trust_domain: principal_uid("TrustDomain", trust_domain)?,
-        })
+    pub fn above(instance: &SpiffeId, owner: &str) -> Option<Self> {
+        let mut classes = class_uids(instance.as_str())?;
+        classes.remove(0);
+        let trust_domain = uid("TrustDomain", instance.trust_domain())?;
+        Some(Self { classes, owner: uid("Owner", owner)?, trust_domain })
     }
-}
-
-fn principal_uid(kind: &str, id: &str) -> Option<EntityUid> {
-    Some(EntityUid::from_type_name_and_id(kind.parse().ok()?, EntityId::new(id)))
 }
 
 impl Principal {
-    /// Names an instance of `task`.
+    /// Names an instance alone; instances of one task better share what is above them.
     #[must_use]
-    pub fn new(agent: &str, task: Arc<PrincipalGroup>) -> Option<Self> {
-        Some(Self { agent: principal_uid("Agent", agent)?, task })
+    pub fn of(instance: &SpiffeId, owner: &str) -> Option<Self> {
+        Self::new(instance, Arc::new(PrincipalGroup::above(instance, owner)?))
+    }
+
+    /// Names an instance below the classes of `above`.
+    #[must_use]
+    pub fn new(instance: &SpiffeId, above: Arc<PrincipalGroup>) -> Option<Self> {
+        let agent = uid("Agent", instance.as_str())?;
+        Some(Self { agent, class: uid("AgentClass", instance.as_str())?, above })
     }
 
     fn with_ancestors(&self) -> impl Iterator<Item = &EntityUid> {
-        let Self { agent, task } = self;
-        [agent, &task.class, &task.owner, &task.trust_domain].into_iter()
+        let PrincipalGroup { classes, owner, trust_domain } = &*self.above;
+        [&self.agent, &self.class, owner, trust_domain].into_iter().chain(classes)
     }
 
-    fn entity(&self) -> Entity {
-        let parents = [&self.task.class, &self.task.owner, &self.task.trust_domain];
-        Entity::new_no_attrs(self.agent.clone(), parents.into_iter().cloned().collect())
+    /// The entities that no other instance has.
+    fn entities(&self) -> [Entity; 2] {
+        let PrincipalGroup { classes, owner, trust_domain } = &*self.above;
+        let outer = classes.first().unwrap_or(trust_domain).clone();
+        let parents = HashSet::from([self.class.clone(), owner.clone(), trust_domain.clone()]);
+        [
+            Entity::new_no_attrs(self.agent.clone(), parents),
+            Entity::new_no_attrs(self.class.clone(), HashSet::from([outer])),
+        ]
     }
+}
+
+fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+    Some(EntityUid::from_type_name_and_id(kind.parse().ok()?, EntityId::new(id)))
+}
+
+/// The most segments of the path of a SPIFFE ID that policies see.
+const MAX_CLASSES: usize = 16;
+
+/// The classes of a SPIFFE ID: itself and every prefix of its path, from the inside outwards.
+fn class_uids(id: &str) -> Option<Vec<EntityUid>> {
+    let path =
+        id.strip_prefix("spiffe://")?.find('/').map_or(id.len(), |at| at + "spiffe://".len());
+    let mut classes = vec![uid("AgentClass", id)?];
+    let mut rest = id;
+    while let Some((outer, _)) = rest.rsplit_once('/').filter(|(outer, _)| outer.len() > path) {
+        classes.push(uid("AgentClass", outer)?);
+        rest = outer;
+    }
+    (classes.len() <= MAX_CLASSES).then_some(classes)
+}
+
+/// The entities of a class and of all above it, and of its trust domain.
+fn class_entities(classes: &[EntityUid], trust_domain: &EntityUid) -> Vec<Entity> {
+    let parents = classes.iter().skip(1).chain(std::iter::once(trust_domain));
+    let chain = classes.iter().zip(parents);
+    let mut entities: Vec<Entity> = chain
+        .map(|(class, parent)| Entity::new_no_attrs(class.clone(), HashSet::from([parent.clone()])))
+        .collect();
+    entities.push(Entity::new_no_attrs(trust_domain.clone(), HashSet::new()));
+    entities
 }
 
 /// What the policies say of one effect.
@@ -284,6 +332,11 @@ impl Snapshot {
     }
 
     fn question(&self, principal: &Principal, effect: &Effect) -> Result<Question, Reason> {
+        if let Kind::Host { name, domain } = effect.kind()
+            && self.kinds.get(&**name) != Some(domain)
+        {
+            return Err(Reason::ActionUnknownKind);
+        }
         let action = action_uid(&self.types, effect);
         if self.store.actions.get(&action).is_none() {
             return Err(match effect.kind() {
@@ -295,21 +348,22 @@ impl Snapshot {
         let kind = kind.ok_or(Reason::PolicyRequest)?;
         let id = EntityId::new(effect.target().id());
         let resource = EntityUid::from_type_name_and_id(kind.clone(), id);
-        if !self.store.resolves(&resource) && !self.is_session_type(effect) {
-            return Err(Reason::PolicyEntityMissing);
-        }
-        let resources = std::iter::once(&resource).chain(self.store.ancestors(&resource).iter());
+        // A class that is to be spawned is named by its SPIFFE ID, and what is above follows from it.
+        let spawned = match effect.target() {
+            Target::Agent(id) => Some(Spawned::of(id).ok_or(Reason::PolicyEntityMissing)?),
+            _ if self.store.resolves(&resource) => None,
+            _ => return Err(Reason::PolicyEntityMissing),
+        };
+        let above = spawned.iter().flat_map(|spawned| {
+            spawned.classes.iter().chain(std::iter::once(&spawned.trust_domain))
+        });
+        let resources =
+            std::iter::once(&resource).chain(self.store.ancestors(&resource)).chain(above);
         let types = (&self.types.agent, kind);
         let positions = self.index.lookup(&action, principal.with_ancestors(), resources, types);
         let slice = self.slice(positions)?;
-        let entities = self.entities(principal, &action, &resource, &slice, effect)?;
+        let entities = self.entities(principal, &action, &resource, &slice, spawned.as_ref())?;
         Ok(Question { principal: principal.agent.clone(), action, resource, slice, entities })
-    }
-
-    /// Whether the target is of a type whose entities come with the session: an agent class that is
-    /// to be spawned is named by its SPIFFE ID, and its trust domain follows from that.
-    fn is_session_type(&self, effect: &Effect) -> bool {
-        matches!(effect.target(), Target::Agent(_))
     }
 
     fn slice(&self, positions: Vec<u32>) -> Result<Arc<Slice>, Reason> {
@@ -339,25 +393,21 @@ impl Snapshot {
         action: &EntityUid,
         resource: &EntityUid,
         slice: &Slice,
-        effect: &Effect,
+        spawned: Option<&Spawned>,
     ) -> Result<Entities, Reason> {
         let missing = Reason::PolicyEntityMissing;
+        let PrincipalGroup { classes, owner, trust_domain } = &*principal.above;
         let key = [
-            principal.task.class.clone(),
-            principal.task.owner.clone(),
-            principal.task.trust_domain.clone(),
+            classes.first().unwrap_or(trust_domain).clone(),
+            owner.clone(),
+            trust_domain.clone(),
             action.clone(),
         ];
         let base = match self.bases.find(&key) {
             Some(base) => base,
             None => {
-                let [class, owner, trust_domain, _] = key.clone();
-                let parents = HashSet::from([trust_domain.clone()]);
-                let mut base = vec![
-                    Entity::new_no_attrs(class, parents),
-                    Entity::new_no_attrs(owner, HashSet::new()),
-                    Entity::new_no_attrs(trust_domain, HashSet::new()),
-                ];
+                let mut base = class_entities(classes, trust_domain);
+                base.push(Entity::new_no_attrs(owner.clone(), HashSet::new()));
                 base.extend(self.store.actions.get(action).cloned());
                 let groups = self.store.actions.ancestors(action).into_iter().flatten();
                 base.extend(groups.filter_map(|group| self.store.actions.get(group)).cloned());
@@ -365,16 +415,13 @@ impl Snapshot {
             }
         };
         let mut own = slice.entities.clone();
-        own.push(principal.entity());
+        own.extend(principal.entities());
         self.store.close([resource.clone()], &mut own);
-        if let Target::Agent(id) = effect.target() {
-            if *resource != principal.task.class {
-                own.push(agent_class(resource, id).ok_or(missing)?);
-                own.extend(
-                    agent_trust_domain(id)
-                        .filter(|domain| domain.uid() != principal.task.trust_domain),
-                );
-            }
+        if let Some(spawned) = spawned {
+            // Those that the principal has too are in the store already, and the same.
+            let known: HashSet<&EntityUid> = principal.with_ancestors().collect();
+            let more = class_entities(&spawned.classes, &spawned.trust_domain);
+            own.extend(more.into_iter().filter(|entity| !known.contains(&entity.uid())));
         }
         (*base).clone().add_entities(own, None).map_err(|_| missing)
     }
@@ -402,18 +449,18 @@ impl Snapshot {
     }
 }
 
-fn agent_class(uid: &EntityUid, id: &str) -> Option<Entity> {
-    let domain = agent_trust_domain(id)?.uid();
-    Some(Entity::new_no_attrs(uid.clone(), HashSet::from([domain])))
+/// The classes and the trust domain of an agent that is to be started.
+struct Spawned {
+    classes: Vec<EntityUid>,
+    trust_domain: EntityUid,
 }
 
-fn agent_trust_domain(id: &str) -> Option<Entity> {
-    let domain = crate::governance::identity::SpiffeId::parse(id).ok()?;
-    let uid = EntityUid::from_type_name_and_id(
-        "TrustDomain".parse().ok()?,
-        EntityId::new(domain.trust_domain()),
-    );
-    Some(Entity::new_no_attrs(uid, HashSet::new()))
+impl Spawned {
+    fn of(id: &str) -> Option<Self> {
+        let parsed = SpiffeId::parse(id).ok()?;
+        let trust_domain = uid("TrustDomain", parsed.trust_domain())?;
+        Some(Self { classes: class_uids(parsed.as_str())?, trust_domain })
+    }
 }
 
 struct Question {

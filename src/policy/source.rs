@@ -159,10 +159,10 @@ pub(super) fn check_nesting(name: &str, text: &str) -> Result<(), LoadError> {
                 operators += 1
             }
             // `if`, `then`, `else`, `in`, `has`, `like`, `is` stand between blanks.
-            byte if byte.is_ascii_whitespace() => {
-                if bytes.peek().is_some_and(|next| b"iteh".contains(next)) {
-                    operators += 1;
-                }
+            byte if byte.is_ascii_whitespace()
+                && bytes.peek().is_some_and(|next| b"iteh".contains(next)) =>
+            {
+                operators += 1;
             }
             b';' if depth == 0 => (operators, length) = (0, 0),
             _ => {}

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::form::{Counters, Field, FormError, List, Reader, Text, object, words};
-use super::hex;
+use super::{MAX_LABEL, MAX_LABELS, hex};
 use crate::digest::Digest;
 
 /// The sixteen random bytes that name a session, shown as 32 lower-case hex digits.
@@ -341,6 +341,8 @@ object! {
         facts: Digest,
         /// Position in the group.
         index: u64,
+        /// Data classes that the session has touched after this call, ascending.
+        labels: List<'a, Text<'a>>,
         /// Size of the group.
         of: u64,
         /// For whom.
@@ -426,4 +428,12 @@ object! {
         /// Milliseconds since 1970.
         time: u64,
     }
+}
+
+/// Tells whether `labels` are what a receipt may carry (receipt-format §6.2). They name classes of
+/// data and are no data, hence short and few.
+pub(super) fn are_labels(labels: &[Text<'_>]) -> bool {
+    labels.len() <= MAX_LABELS
+        && labels.iter().all(|label| (1..=MAX_LABEL).contains(&label.len()))
+        && labels.is_sorted_by(|a, b| a < b)
 }

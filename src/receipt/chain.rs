@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::body::{
     Action, Approval, Begin, Domain, Effect, End, EndStatus, Outcome, OutcomeStatus, Receipt,
-    Resume, Reversibility, SessionId, Signing, Verdict,
+    Resume, Reversibility, SessionId, Signing, Verdict, are_labels,
 };
 use super::commitment::{self, Openings, SaltSecret};
 use super::form::{Counters, Field, Text};
@@ -64,6 +64,13 @@ pub struct CallRecord<'a> {
     pub approvals: &'a [Approval<'a>],
     /// The session's counters after this call.
     pub after: Counters<'a>,
+    /// Names of the data classes that the session has touched after this call, strictly ascending:
+    /// at most 64, each of 1 to 512 bytes.
+    ///
+    /// Labels never fall off: each call has all those of the calls before it, also after a resumption
+    /// (see [`SessionPosition::labels`]). The chain does not keep them and cannot check that, but a
+    /// verifier refuses a file in which one is gone.
+    pub labels: &'a [Text<'a>],
     /// Position of an earlier receipt of this session that this call follows from.
     pub cause: Option<u64>,
     /// End of the permit, if one is given.
@@ -141,6 +148,9 @@ pub struct SessionPosition {
     pub signing: Signing,
     /// The counters of the last line that has any.
     pub after: Option<Counters<'static>>,
+    /// The labels of the last receipt, ascending; every later call must have them. Empty if there is
+    /// no receipt.
+    pub labels: Vec<String>,
     /// Allowed calls that wait for their outcome, ascending.
     pub pending: Vec<u64>,
 }
@@ -259,8 +269,8 @@ impl SessionChain {
     ///
     /// # Errors
     ///
-    /// Returns [`WriteError`] if a value does not fit the format, the domains or policies are out
-    /// of order, the time went back, or signing fails. The chain is then as it was.
+    /// Returns [`WriteError`] if a value does not fit the format, the domains, policies or labels are
+    /// out of order, the time went back, or signing fails. The chain is then as it was.
     pub fn append_call(
         &mut self,
         key: &EpochKey,
@@ -280,6 +290,7 @@ impl SessionChain {
         let action = commit(commitment::ACTION, call.action);
         let facts = commit(commitment::FACTS, call.facts);
         let call_decision = call.domains.iter().map(worst).max().unwrap_or(Verdict::Deny);
+        let label_bytes = call.labels.iter().map(|label| label.len() + 3).sum::<usize>();
         let (mut seq, mut prev) = (self.seq, self.prev);
         let mut name = String::new();
         let mut lines = Vec::with_capacity(call.domains.len());
@@ -313,6 +324,7 @@ impl SessionChain {
                 epoch: self.epoch,
                 facts,
                 index: index as u64,
+                labels: call.labels.into(),
                 of: call.domains.len() as u64,
                 on_behalf_of: call.about.on_behalf_of.into(),
                 owner: call.about.owner.into(),
@@ -326,7 +338,7 @@ impl SessionChain {
                 traceparent: call.traceparent.map(Cow::Borrowed),
                 txn: call.txn.map(Cow::Borrowed),
             };
-            let size = RECEIPT_BYTES + EFFECT_BYTES * domain.effects.len();
+            let size = RECEIPT_BYTES + EFFECT_BYTES * domain.effects.len() + label_bytes;
             let line = self.write(key, Kind::Receipt, &body, size)?;
             prev = line.link();
             seq += 1;
@@ -471,7 +483,7 @@ fn check_call(call: &CallRecord<'_>) -> Result<(), WriteError> {
     let effects = || domains.iter().flat_map(|domain| domain.effects);
     let sorted = effects().all(|effect| effect.policies.is_sorted_by(|a, b| a < b));
     let filled = domains.iter().all(|domain| !domain.effects.is_empty());
-    if !sorted || !filled || call.about.scope.is_empty() {
+    if !sorted || !filled || call.about.scope.is_empty() || !are_labels(call.labels) {
         return Err(WriteError::Value(Kind::Receipt));
     }
     Ok(())

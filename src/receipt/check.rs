@@ -65,6 +65,8 @@ words! {
         Fields = "fields",
         /// The lines of a call are together.
         Group = "group",
+        /// The labels of a call are among those of the next.
+        Labels = "labels",
         /// The decision of a call is the worst of its parts.
         Verdict = "verdict",
         /// An outcome belongs to an allowed call and is its only one.
@@ -104,6 +106,9 @@ impl Check {
             Self::Signature => "The line was not signed by the authorizer as it stands here.",
             Self::Fields => "The line contradicts what its session says of itself.",
             Self::Group => "The record of a call is not in one piece.",
+            Self::Labels => {
+                "The session had touched a class of data, and from here on the record denies it."
+            }
             Self::Verdict => "The authorizer recorded a decision that contradicts itself.",
             Self::Outcome => "Something was reported as done that was not allowed, or twice.",
             Self::Head => "The journal accounts for other lines of the session than stand here.",

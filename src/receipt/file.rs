@@ -12,6 +12,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::MAX_LINE_BYTES;
 use super::group::Group;
+use super::line::{Kind, Line};
 use super::sink::{ReceiptSink, SinkError};
 
 /// What a stored group survives.
@@ -197,6 +198,10 @@ impl FileSink {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.lines.metadata().is_ok_and(|file| file.len() == 0)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -207,6 +212,10 @@ impl ReceiptSink for FileSink {
         let mut state = self.lock();
         if state.poisoned {
             return Err(SinkError::Poisoned);
+        }
+        // A second journal would make the whole file unverifiable; nothing has been written yet.
+        if group.lines.first().is_some_and(begins_journal) && !self.is_empty() {
+            return Err(SinkError::new("the file holds a journal: verify it, and resume"));
         }
         if let Err(cause) = self.write(&mut state, group) {
             state.poisoned = true;
@@ -220,6 +229,11 @@ impl ReceiptSink for FileSink {
             }
         }
     }
+}
+
+/// Whether `line` is the first of a journal.
+fn begins_journal(line: &Line) -> bool {
+    line.kind() == Kind::Epoch && line.as_str().contains("\"seq\":0,")
 }
 
 /// What [`FileSink::recover`] found and did.

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
 
 use super::body::Signing;
 use super::{form, hex};
 use crate::digest::Digest;
+use crate::entropy::{Entropy, EntropyError};
 
 /// Holds an identity key and signs with it, so that the key itself can stay in a KMS or HSM.
 ///
@@ -55,6 +57,23 @@ impl IdentityKey {
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(SigningKey::from_bytes(seed))
+    }
+
+    /// Makes a new key of random bytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`EntropyError`] when the source fails.
+    pub fn generate(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        entropy.fill(&mut *seed)?;
+        Ok(Self::from_seed(&seed))
+    }
+
+    /// Returns the public half, for verifiers.
+    #[must_use]
+    pub fn trusted(&self) -> TrustedKey {
+        TrustedKey(self.0.verifying_key())
     }
 }
 
@@ -169,6 +188,13 @@ impl TrustedKey {
     /// Verifies strictly: reduced `S`, canonical `R` of large order, no cofactor.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+/// Writes the 64 hex digits that [`TrustedKey::parse_hex`] reads.
+impl fmt::Display for TrustedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::text(self.as_bytes()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use blake3::hazmat::{ContextKey, HasherExt as _, hash_derive_key_context};
 
 use super::body::{
-    Begin, Close, End, Epoch, Head, Open, Outcome, Receipt, Resume, SessionId, Verdict,
+    Begin, Close, End, Epoch, Head, Open, Outcome, Receipt, Resume, SessionId, Verdict, are_labels,
 };
 use super::form::{Field, FormError, Reader, words};
 use super::key::SignError;
@@ -402,6 +402,10 @@ impl<'a> Body<'a> {
                 (
                     body.effects.iter().all(|effect| effect.policies.is_sorted_by(|a, b| a < b)),
                     "`policies` ascending",
+                ),
+                (
+                    are_labels(&body.labels),
+                    "`labels` ascending, at most 64, each of at most 512 bytes",
                 ),
                 (
                     body.permit_until.is_none() || body.call_decision == Verdict::Allow,

@@ -75,6 +75,12 @@ const MAX_TEXT: usize = 2048;
 /// Most elements of a list.
 const MAX_LIST: usize = 256;
 
+/// Most labels of a session. More data classes than a policy can reason about are a mistake.
+pub(crate) const MAX_LABELS: usize = 64;
+
+/// Longest label: the name of a class of data.
+pub(crate) const MAX_LABEL: usize = 512;
+
 /// Largest integer: what every JSON implementation holds exactly.
 const MAX_INTEGER: u64 = (1 << 53) - 1;
 

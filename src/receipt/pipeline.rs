@@ -60,6 +60,13 @@ impl Turnstile {
         Ticket { shared: Arc::clone(&self.0), number, resolved: false }
     }
 
+    /// Tells whether every ticket that was issued is done.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let state = self.0.lock();
+        state.failed.is_none() && state.issued == state.serving
+    }
+
     /// Tells whether a ticket failed, so that every ticket from now on does.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {

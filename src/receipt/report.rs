@@ -60,6 +60,7 @@ impl Verified {
             next_call: report.calls + 1,
             signing: report.signing,
             after: report.after.clone(),
+            labels: report.labels.clone(),
             pending: report.pending.clone(),
         })
     }
@@ -168,6 +169,9 @@ pub struct SessionReport {
     pub unconfirmed_lines: u64,
     /// The counters of the last line that has any.
     pub after: Option<Counters<'static>>,
+    /// The labels of the last receipt, ascending: the data classes that the session has touched.
+    /// Empty if there is no receipt.
+    pub labels: Vec<String>,
 }
 
 impl fmt::Display for SessionReport {
@@ -190,6 +194,7 @@ impl fmt::Display for SessionReport {
         for (count, what) in [
             (self.incomplete_groups, "incomplete groups"),
             (self.pending.len() as u64, "allowed calls without outcome"),
+            (self.labels.len() as u64, "labels"),
             (self.resumed, "resumptions"),
             (self.unconfirmed_lines, "unconfirmed lines"),
         ] {

@@ -93,6 +93,7 @@ impl SessionState {
                 resumed: 0,
                 unconfirmed_lines: 0,
                 after: None,
+                labels: Vec::new(),
             },
             begin: open.begin,
             about: None,
@@ -187,6 +188,7 @@ impl SessionState {
     pub(super) fn receipt(&mut self, receipt: &Receipt<'_>) -> Result<(), Wrong> {
         self.check_fields(receipt)?;
         self.check_group(receipt)?;
+        self.check_labels(receipt)?;
         let worst = receipt.effects.iter().map(|effect| effect.decision).max();
         if worst != Some(receipt.decision) {
             return wrong(Check::Verdict, show(worst), receipt.decision);
@@ -204,6 +206,10 @@ impl SessionState {
         }
         self.after.clear();
         receipt.after.write(&mut self.after);
+        // None is gone, so that as many are the same.
+        if receipt.labels.len() > self.report.labels.len() {
+            self.report.labels = receipt.labels.iter().map(|label| label.to_string()).collect();
+        }
         self.report.calls = receipt.call;
         if !last {
             let common = match self.group.take() {
@@ -279,6 +285,20 @@ impl SessionState {
                     return wrong(Check::Group, "what the group's lines share", "another value");
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// Checks that no label has fallen off since the last receipt, whether or not its group is
+    /// complete. The lines of one group have the same labels.
+    fn check_labels(&self, receipt: &Receipt<'_>) -> Result<(), Wrong> {
+        let labels = &receipt.labels;
+        let gone = |label: &&String| labels.binary_search_by(|other| (**other).cmp(label)).is_err();
+        match self.report.labels.iter().find(gone) {
+            None => Ok(()),
+            Some(label) => {
+                let expected = format_args!("`{}` among the `labels`", show_text(label));
+                wrong(Check::Labels, expected, format_args!("{} without it", labels.len()))
             }
         }
     }

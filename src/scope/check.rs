@@ -245,8 +245,10 @@ impl CompiledScope {
         let Target::Payment { account, amount, currency } = target else {
             return Err(Reason::ScopePayment);
         };
+        let plain = Name::from(&**account).is_plain(Separator::Slash);
         let found = position(&self.grants.payments, |payment| {
-            *payment.currency == **currency
+            plain
+                && *payment.currency == **currency
                 && *amount > Decimal::ZERO
                 && *amount <= payment.max
                 && payment.to.matches(&**account)

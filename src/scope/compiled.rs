@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::action::path::{PathResolver, ResolvedPath, resolve_absolute};
-use crate::action::text::{check_visible, excerpt};
 use crate::digest::Digest;
-use crate::governance::identity::SpiffeId;
+use crate::identity::SpiffeId;
 use crate::reason::Reason;
 use crate::scope::TrustedScope;
 use crate::scope::constraint::{Arguments, Choice};
@@ -16,6 +15,7 @@ use crate::scope::grants::{HostGrants, Keyed, KeyedGrants, ListProblem, UrlGrant
 use crate::scope::pattern::{
     Grants, GrantsBuilder, Pattern, PatternError, Place, Separator, split_subtracts,
 };
+use crate::text::{check_visible, excerpt};
 use crate::time::Timestamp;
 use crate::value::Decimal;
 

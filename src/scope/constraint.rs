@@ -12,11 +12,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::action::host::{Endpoint, Host, HostPattern};
 use crate::action::path::{PathResolver, ResolvedPath, resolve};
-use crate::action::text::check_visible;
 use crate::action::{Fact, Facts};
 use crate::scope::error::{Problem, ScopeError};
 use crate::scope::grants::{HostGrants, UrlGrants, WithMethod};
 use crate::scope::pattern::{Grants, GrantsBuilder, Place, Separator, path_name};
+use crate::text::check_visible;
 use crate::value::{Decimal, Object, Value};
 
 /// The most constraints of one tool or action, and the most members of a list in one of them.
@@ -206,7 +206,7 @@ impl Arguments {
             return Err(ScopeError::new(field, Problem::TooMany(MAX_CONSTRAINTS)));
         }
         let compile = |(name, constraint): (&String, &Constraint)| {
-            let field = format!("{field}.{}", crate::action::text::excerpt(name));
+            let field = format!("{field}.{}", crate::text::excerpt(name));
             let compiled = Compiled::compile(&field, constraint, place, MAX_EACH_DEPTH)?;
             Ok((name.as_str().into(), compiled))
         };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::action::host::HostError;
 use crate::action::path::PathError;
-use crate::governance::identity::SpiffeIdError;
+use crate::identity::SpiffeIdError;
 use crate::scope::pattern::PatternError;
 use crate::value::JsonError;
 

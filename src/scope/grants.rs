@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use url::Url;
 
 use crate::action::host::{Endpoint, Host, HostPattern, Zone, canonical_address};
-use crate::action::text::check_visible;
 use crate::scope::error::Problem;
 use crate::scope::pattern::{Name, Pattern, PatternError, Separator, check_text, split_subtracts};
+use crate::text::{check_visible, is_plain_url};
 
 /// The longest URL that is looked at, in bytes.
 const MAX_URL_BYTES: usize = 16 * 1024;
@@ -341,11 +341,11 @@ impl UrlPattern {
 
 /// Parses a URL of the web without credentials.
 fn parse_url(text: &str) -> Option<(Url, Endpoint)> {
-    if text.len() > MAX_URL_BYTES || check_visible(text).is_err() || text.trim() != text {
+    if text.len() > MAX_URL_BYTES || check_visible(text).is_err() || !is_plain_url(text) {
         return None;
     }
     let url = Url::parse(text).ok()?;
-    let plain = url.username().is_empty() && url.password().is_none() && !text.contains('\\');
+    let plain = url.username().is_empty() && url.password().is_none();
     let port = url.port().or_else(|| default_port(url.scheme()))?;
     let endpoint = Endpoint::new(Host::parse(url.host_str()?).ok()?, port).ok()?;
     (plain && default_port(url.scheme()).is_some()).then_some((url, endpoint))

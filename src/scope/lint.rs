@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::action::host::{Endpoint, Host, HostPattern, Zone};
 use crate::action::path::PurePaths;
-use crate::governance::identity::SpiffeId;
+use crate::identity::SpiffeId;
 use crate::scope::Scope;
 use crate::scope::compiled::CompiledScope;
 use crate::scope::constraint::Constraint;

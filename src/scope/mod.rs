@@ -82,7 +82,7 @@ impl Scope {
             if let Some(version) = members.get("scope").and_then(Value::as_str)
                 && version != descriptor::VERSION
             {
-                let version = crate::action::text::excerpt(version);
+                let version = crate::text::excerpt(version);
                 return Err(ScopeError::new("scope", Problem::Version(version)));
             }
             for field in MANDATORY {

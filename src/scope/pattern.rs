@@ -12,7 +12,7 @@ use std::fmt;
 use crate::action::path::{
     PathError, PathResolver, ResolvedPath, resolve_absolute, resolve_nofollow,
 };
-use crate::action::text::{check_visible, excerpt};
+use crate::text::{check_visible, excerpt};
 
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1024;

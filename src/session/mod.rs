@@ -2,18 +2,18 @@
 
 pub(crate) mod state;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use zeroize::Zeroize as _;
 
 use crate::action::Action;
-use crate::authorizer::live::Live;
+use crate::authorizer::live::{Live, Stop};
 use crate::authorizer::shared::Prepared;
 use crate::authorizer::{AuthorizeError, Authorizer, Call, Decision, Pending, Sink};
 use crate::entropy::EntropyError;
-use crate::governance::identity::VerifiedIdentity;
 use crate::governance::limits::Ledger;
+use crate::identity::VerifiedIdentity;
 use crate::policy::Principal;
 use crate::reason::Reason;
 use crate::receipt::{
@@ -39,8 +39,7 @@ pub enum OpenError {
     /// The scope cannot be compiled, such as when a path in it cannot be resolved.
     #[error("the scope cannot be used")]
     Scope(#[source] ScopeError),
-    /// The scope does not hold: it was given to another agent, has expired, or is longer than the
-    /// bundle lets it be.
+    /// The scope does not hold: it was given to another agent, or has expired.
     #[error("the scope does not hold: {}", .0.sentence())]
     Refused(Reason),
     /// The scope is valid for longer than the bundle allows.
@@ -83,10 +82,14 @@ impl Authorizer {
         scope: &TrustedScope,
         agent: VerifiedIdentity,
     ) -> Result<Session, OpenError> {
-        Ok(self.shared.store(self.propose_open(scope, agent)?)?)
+        self.shared.check_blocking()?;
+        Ok(self.shared.store(self.begin_open(scope, agent)?)?)
     }
 
     /// Opens a session through whichever sink there is.
+    ///
+    /// A future that is dropped while its lines are being stored poisons the journal, and so every
+    /// `open`, `head` and `close` of the authorizer: do not put a time-out around it.
     ///
     /// # Errors
     ///
@@ -96,7 +99,7 @@ impl Authorizer {
         scope: &TrustedScope,
         agent: VerifiedIdentity,
     ) -> Result<Session, OpenError> {
-        let pending = self.propose_open(scope, agent)?;
+        let pending = self.begin_open(scope, agent)?;
         Ok(self.shared.store_async(pending).await?)
     }
 
@@ -104,8 +107,18 @@ impl Authorizer {
     ///
     /// # Errors
     ///
-    /// Returns [`OpenError`] when the scope does not hold for this agent at this time.
+    /// Returns [`OpenError`] when the scope does not hold for this agent at this time, or when there is
+    /// a sink, which would store.
     pub fn propose_open(
+        &self,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        self.shared.check_caller_stores()?;
+        self.begin_open(scope, agent)
+    }
+
+    fn begin_open(
         &self,
         scope: &TrustedScope,
         agent: VerifiedIdentity,
@@ -134,9 +147,9 @@ impl Authorizer {
         let begun = SessionChain::begin(&shared.key, id, &secret, shared.openings, &record);
         secret.zeroize();
         let (chain, begin) = begun?;
-        let pending = shared.write_journal(|journal, at| {
+        let pending = shared.write_journal(now, |journal, at| {
             // The journal announces the session before its first line.
-            let open = journal.open(id, agent.id().as_str(), begin.link(), at.max(now))?;
+            let open = journal.open(id, agent.id().as_str(), begin.link(), at)?;
             Ok((Group::new(vec![open, begin], Vec::new()), ()))
         })?;
         let state = State::new(chain, Ledger::default(), now);
@@ -146,7 +159,7 @@ impl Authorizer {
 
     /// Goes on with a session of an earlier process, from what a verifier found to be stored.
     ///
-    /// Counters go on from the last receipt; permits of the earlier process are void. Targets and
+    /// Counters and labels go on from the last receipt; permits of the earlier process are void. Targets and
     /// money are not in the counters: every target counts as new, and no money is left to spend.
     ///
     /// # Errors
@@ -166,8 +179,25 @@ impl Authorizer {
         scope: &TrustedScope,
         agent: VerifiedIdentity,
     ) -> Result<Session, OpenError> {
-        let pending = self.propose_resume(stored, session, scope, agent)?;
+        self.shared.check_blocking()?;
+        let pending = self.begin_resume(stored, session, scope, agent)?;
         Ok(self.shared.store(pending)?)
+    }
+
+    /// Resumes a session as [`resume`](Self::resume) does, through whichever sink there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume`](Self::resume).
+    pub async fn resume_async(
+        &self,
+        stored: &Verified,
+        session: SessionId,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Session, OpenError> {
+        let pending = self.begin_resume(stored, session, scope, agent)?;
+        Ok(self.shared.store_async(pending).await?)
     }
 
     /// Resumes a session and yields its line, for callers that store by themselves.
@@ -176,6 +206,17 @@ impl Authorizer {
     ///
     /// As [`resume`](Self::resume).
     pub fn propose_resume(
+        &self,
+        stored: &Verified,
+        session: SessionId,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        self.shared.check_caller_stores()?;
+        self.begin_resume(stored, session, scope, agent)
+    }
+
+    fn begin_resume(
         &self,
         stored: &Verified,
         session: SessionId,
@@ -206,6 +247,9 @@ impl Authorizer {
         let (prepared, principal, now) = self.admit(scope, &agent)?;
         let mut secret = [0; 32];
         shared.entropy.fill(&mut secret)?;
+        if !shared.resumed.lock().unwrap_or_else(PoisonError::into_inner).insert(session) {
+            return refuse("it was resumed in this epoch already");
+        }
         let now = now.max(position.time);
         let begun = SessionChain::resume(&shared.key, &position, &secret, shared.openings, now);
         secret.zeroize();
@@ -214,7 +258,8 @@ impl Authorizer {
             Some(counters) => Ledger::resumed(|name| counters.get(name)),
             None => Ledger::default(),
         };
-        let state = State::new(chain, ledger, now);
+        let mut state = State::new(chain, ledger, now);
+        state.labels = position.labels.iter().map(|label| label.as_str().into()).collect();
         let session = self.live(prepared, principal, position.session, &agent, state);
         let ticket = session.live.turn.issue();
         Ok(Pending::new(Group::from(line), vec![ticket], session))
@@ -228,7 +273,6 @@ impl Authorizer {
     ) -> Result<(Arc<Prepared>, Principal, Timestamp), OpenError> {
         let now = self.shared.clock.now().map_err(AuthorizeError::from)?;
         let prepared = self.shared.prepare(scope).map_err(OpenError::Scope)?;
-        let prepared = prepared.ok_or(OpenError::Refused(Reason::IdentityMismatch))?;
         let scope = &prepared.scope;
         if !scope.agent().contains(agent.id()) {
             return Err(OpenError::Refused(Reason::IdentityMismatch));
@@ -238,11 +282,12 @@ impl Authorizer {
         }
         if let Some(hours) = self.shared.snapshot().limits().scope_hours {
             let most = Duration::from_secs(u64::from(hours) * 3600);
-            if scope.expires().since(scope.not_before().max(now)) > most {
+            if scope.expires().since(scope.not_before()) > most {
                 return Err(OpenError::TooLong { hours });
             }
         }
-        let principal = Principal::new(agent.id().as_str(), Arc::clone(&prepared.principals));
+        let above = prepared.above(agent.id());
+        let principal = above.and_then(|above| Principal::new(agent.id(), above));
         let principal = principal.ok_or(OpenError::Refused(Reason::IdentityMismatch))?;
         Ok((prepared, principal, now))
     }
@@ -296,10 +341,10 @@ impl Session {
         call: &Call,
     ) -> Result<Decision<A>, AuthorizeError> {
         // A sink that cannot be used is found out before a line is written that nobody stores.
-        if !matches!(self.live.shared.sink, Sink::Blocking(_)) {
-            return Err(AuthorizeError::Misuse("the sink of this authorizer does not block"));
-        }
-        self.live.shared.store(self.live.propose(action, call)?)
+        self.live.shared.check_blocking()?;
+        let (earlier, pending) = self.live.propose(action, call)?;
+        earlier.into_iter().try_for_each(|earlier| self.live.shared.store(earlier))?;
+        self.live.shared.store(pending)
     }
 
     /// Decides as [`authorize`](Self::authorize) does, through whichever sink there is.
@@ -331,10 +376,10 @@ impl Session {
         if matches!(self.live.shared.sink, Sink::Caller) {
             return Err(AuthorizeError::Misuse("the caller stores: use `propose`"));
         }
-        self.live.flush().await?;
-        let pending = self.live.propose(action, call)?;
-        // What came into the outbox meanwhile stands before these lines in the chain.
-        self.live.flush().await?;
+        let (earlier, pending) = self.live.propose(action, call)?;
+        for earlier in earlier {
+            self.live.shared.store_async(earlier).await?;
+        }
         self.live.shared.store_async(pending).await
     }
 
@@ -344,13 +389,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Returns [`AuthorizeError`] when the session is closed or poisoned.
+    /// Returns [`AuthorizeError`] when the session is closed or poisoned, or when there is a sink, which
+    /// would store.
     pub fn propose<A: Action>(
         &self,
         action: A,
         call: &Call,
     ) -> Result<Pending<Decision<A>>, AuthorizeError> {
-        self.live.propose(action, call)
+        self.live.shared.check_caller_stores()?;
+        Ok(self.live.propose(action, call)?.1)
     }
 
     /// Takes the groups that wait for the caller to store them, such as outcomes of actions that ran.
@@ -375,8 +422,8 @@ impl Session {
     ///
     /// Returns [`AuthorizeError`] when the session is closed or poisoned or the line was not stored.
     pub fn head(&self) -> Result<(), AuthorizeError> {
-        let pending = self.live.head()?;
-        self.live.shared.store(pending)
+        self.live.shared.check_blocking()?;
+        self.stop(self.live.begin_head()?)
     }
 
     /// Accounts in the journal as [`head`](Self::head) does, through whichever sink there is.
@@ -385,18 +432,22 @@ impl Session {
     ///
     /// As [`head`](Self::head).
     pub async fn head_async(&self) -> Result<(), AuthorizeError> {
-        let pending = self.live.head()?;
-        self.live.flush().await?;
-        self.live.shared.store_async(pending).await
+        if let Sink::Caller = self.live.shared.sink {
+            return Err(AuthorizeError::Misuse("the caller stores: use `propose_head`"));
+        }
+        self.stop_async(self.live.begin_head()?).await
     }
 
     /// Accounts in the journal as [`head`](Self::head) does, and yields the line.
     ///
     /// # Errors
     ///
-    /// Returns [`AuthorizeError`] when the session is closed or poisoned.
+    /// Returns [`AuthorizeError`] when the session is closed or poisoned, when lines of it wait to be
+    /// answered, or when there is a sink, which would store.
     pub fn propose_head(&self) -> Result<Pending<()>, AuthorizeError> {
-        self.live.head()
+        self.live.shared.check_caller_stores()?;
+        self.live.check_answered()?;
+        self.live.tie(self.live.begin_head()?)
     }
 
     /// Closes the session: unused permits are void, and its chain ends.
@@ -406,8 +457,8 @@ impl Session {
     /// Returns [`AuthorizeError`] when it is closed or poisoned already, when an action still runs, or
     /// when the lines could not be stored.
     pub fn close(&self) -> Result<(), AuthorizeError> {
-        let pending = self.live.close()?;
-        self.live.shared.store(pending)
+        self.live.shared.check_blocking()?;
+        self.stop(self.live.begin_close()?)
     }
 
     /// Closes the session as [`close`](Self::close) does, through whichever sink there is.
@@ -416,21 +467,42 @@ impl Session {
     ///
     /// As [`close`](Self::close).
     pub async fn close_async(&self) -> Result<(), AuthorizeError> {
-        let pending = self.live.close()?;
-        self.live.flush().await?;
-        self.live.shared.store_async(pending).await
+        if let Sink::Caller = self.live.shared.sink {
+            return Err(AuthorizeError::Misuse("the caller stores: use `propose_close`"));
+        }
+        self.stop_async(self.live.begin_close()?).await
     }
 
     /// Closes the session as [`close`](Self::close) does, and yields the lines.
     ///
     /// # Errors
     ///
-    /// Returns [`AuthorizeError`] when it is closed or poisoned already, or when an action still runs.
+    /// Returns [`AuthorizeError`] when it is closed or poisoned already, when an action still runs, when
+    /// lines of it wait to be answered, or when there is a sink, which would store.
     pub fn propose_close(&self) -> Result<Pending<()>, AuthorizeError> {
-        self.live.close()
+        self.live.shared.check_caller_stores()?;
+        self.live.check_answered()?;
+        self.live.tie(self.live.begin_close()?)
     }
 
-    /// Adds a data class that the session has touched; it never falls off.
+    /// Stores what stands before a stop, waits for its turn, and only then writes the journal's line.
+    fn stop(&self, mut stop: Stop) -> Result<(), AuthorizeError> {
+        let earlier = std::mem::take(&mut stop.earlier);
+        earlier.into_iter().try_for_each(|earlier| self.live.shared.store(earlier))?;
+        stop.ticket.wait()?;
+        self.live.shared.store(self.live.tie(stop)?)
+    }
+
+    async fn stop_async(&self, mut stop: Stop) -> Result<(), AuthorizeError> {
+        for earlier in std::mem::take(&mut stop.earlier) {
+            self.live.shared.store_async(earlier).await?;
+        }
+        stop.ticket.ready().await?;
+        self.live.shared.store_async(self.live.tie(stop)?).await
+    }
+
+    /// Adds a data class that the session has touched; it never falls off. It is on record with the
+    /// next call.
     ///
     /// # Errors
     ///

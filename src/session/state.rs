@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use crate::action::{Effect, Fact, Kind};
 use crate::governance::limits::{Ledger, Reservation};
 use crate::reason::Reason;
-use crate::receipt::{Counters, SessionChain};
+use crate::receipt::{Counters, MAX_LABELS, SessionChain};
 use crate::time::Timestamp;
-
-/// The most labels of one session.
-pub(crate) const MAX_LABELS: usize = 64;
 
 /// The state of one session.
 #[derive(Debug)]

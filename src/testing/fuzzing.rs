@@ -45,7 +45,7 @@ fn check_message(error: &impl Display) {
     let message = error.to_string();
     assert!(!message.is_empty(), "a message says nothing");
     assert!(message.len() <= MAX_MESSAGE_BYTES, "a message of {} bytes", message.len());
-    let hidden = crate::action::text::check_visible(&message);
+    let hidden = crate::text::check_visible(&message);
     assert_eq!(hidden, Ok(()), "a hidden character in {message:?}");
 }
 

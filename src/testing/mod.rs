@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::action::path::PurePaths;
 use crate::authorizer::{Authorizer, Sink};
 use crate::entropy::{Entropy, EntropyError};
-use crate::governance::identity::{SpiffeId, VerifiedIdentity};
+use crate::identity::{SpiffeId, VerifiedIdentity};
 use crate::policy::{Authored, Enforced};
-use crate::receipt::{IdentityKey, MemorySink, Signer as _, TrustedKey};
+use crate::receipt::{IdentityKey, MemorySink, TrustedKey};
 use crate::scope::{Scope, TrustedScope};
 use crate::session::Session;
 use crate::time::{Clock, ClockError, Timestamp};
@@ -97,14 +97,9 @@ pub fn identity_key() -> IdentityKey {
 }
 
 /// Returns the public half of [`identity_key`], for verifiers.
-///
-/// # Panics
-///
-/// Never: the key is fixed and sound.
 #[must_use]
-#[expect(clippy::expect_used, reason = "the key is fixed")]
 pub fn trusted_key() -> TrustedKey {
-    TrustedKey::from_bytes(&identity_key().public_key()).expect("the key is sound")
+    identity_key().trusted()
 }
 
 /// Returns a scope for a task in `/srv/web`, trusted without a signature.

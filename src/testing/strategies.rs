@@ -8,18 +8,17 @@
 //!
 //! ```
 //! use countersign::testing::{Fixture, strategies};
-//! use proptest::strategy::{Strategy as _, ValueTree as _};
-//! use proptest::test_runner::TestRunner;
+//! use proptest::test_runner::{Config, TestRunner};
 //!
 //! let fixture = Fixture::default();
 //! let session = fixture.session();
-//! let mut runner = TestRunner::deterministic();
-//! for _ in 0..20 {
-//!     let action = strategies::any_action().new_tree(&mut runner)?.current();
+//! let mut runner = TestRunner::new(Config::with_cases(20));
+//! runner.run(&strategies::any_action(), |action| {
 //!     // Decided and on record, whatever it is.
-//!     let decision = session.authorize(action)?;
+//!     let decision = session.authorize(action).expect("the sink stores");
 //!     assert!(decision.is_allow() || !decision.reasons().is_empty());
-//! }
+//!     Ok(())
+//! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -112,7 +111,8 @@ pub fn decimals() -> impl Strategy<Value = Decimal> {
 }
 
 /// Gives one of `strings`, changed: wrapped, cut, doubled, joined with another, its case flipped, its
-/// characters encoded or replaced by look-alikes, or set before or behind one of `granted`.
+/// characters encoded or replaced by look-alikes, or set before or behind one of `granted`; and now
+/// and then one of `granted`, changed.
 ///
 /// Give it published attack strings and what your scope grants; whatever is allowed of what comes out
 /// must be inside the scope.
@@ -122,10 +122,13 @@ pub fn decimals() -> impl Strategy<Value = Decimal> {
 /// If `strings` is empty.
 pub fn mutated(strings: Vec<String>, granted: Vec<String>) -> impl Strategy<Value = String> {
     let granted = if granted.is_empty() { vec![String::new()] } else { granted };
-    let embedding = (select(granted), 0..6_u8);
+    let embedding = (select(granted), 0..8_u8);
     let other = select(strings.clone());
     (select(strings), other, embedding, prop::collection::vec(mutation(), 0..4)).prop_map(
         |(string, other, (granted, place), mutations)| {
+            if place >= 6 {
+                return apply_all((granted, mutations));
+            }
             let mutated = apply_all((string, mutations));
             match place {
                 0 => format!("{granted}{mutated}"),
@@ -232,9 +235,9 @@ fn infrastructure_actions() -> BoxedStrategy<AnyAction> {
     let name = || hostile_names();
     prop_oneof![
         (prop_oneof![name(), hostile_paths()], prop::collection::vec(name(), 0..4), any::<bool>())
-            .prop_map(|(program, arguments, opaque)| {
+            .prop_map(|(program, arguments, known)| {
                 let exec = Exec::new(program).args(arguments);
-                AnyAction::new(if opaque { exec.opaque() } else { exec })
+                AnyAction::new(if known { exec.nothing_else() } else { exec })
             }),
         (name(), name()).prop_map(|(secret, by)| AnyAction::new(UseSecret::new(secret, by))),
         name().prop_map(|name| AnyAction::new(ChangePrivilege::new(name))),
@@ -283,25 +286,28 @@ fn data_actions() -> BoxedStrategy<AnyAction> {
 
 fn workload_actions() -> BoxedStrategy<AnyAction> {
     let name = || hostile_names();
-    let seconds = prop_oneof![Just(None), any::<u64>().prop_map(Some)];
-    let accelerator = (name(), any::<u32>(), seconds).prop_map(|(kind, count, seconds)| {
-        let accelerator = UseAccelerator::new(kind, count);
-        match seconds {
-            Some(seconds) => accelerator.seconds(seconds),
-            None => accelerator,
-        }
-    });
     prop_oneof![
         name().prop_map(|name| AnyAction::new(InvokeModel::new(name))),
         (name(), name(), hostile_hosts(), ports()).prop_map(|(queue, job, host, port)| {
             AnyAction::new(SubmitJob::new(queue, job).and(Connect::new(host, port)))
         }),
-        accelerator.clone().prop_map(AnyAction::new),
-        (name(), accelerator).prop_map(|(model, accelerator)| {
-            AnyAction::new(StartTraining::new(model).accelerators(accelerator))
+        accelerators().prop_map(AnyAction::new),
+        (name(), accelerators()).prop_map(|(model, accelerators)| {
+            AnyAction::new(StartTraining::new(model).accelerators(accelerators))
         }),
     ]
     .boxed()
+}
+
+fn accelerators() -> impl Strategy<Value = UseAccelerator> {
+    let seconds = prop_oneof![Just(None), any::<u64>().prop_map(Some)];
+    (hostile_names(), any::<u32>(), seconds).prop_map(|(kind, count, seconds)| {
+        let accelerators = UseAccelerator::new(kind, count);
+        match seconds {
+            Some(seconds) => accelerators.seconds(seconds),
+            None => accelerators,
+        }
+    })
 }
 
 fn urls() -> impl Strategy<Value = String> {
@@ -333,6 +339,7 @@ enum Mutation {
     PercentEncode(u64),
     FullWidth(u64),
     LookAlike(u64),
+    TurnSlashes(u64),
     Double,
     CutBefore(Index),
     CutAfter(Index),
@@ -346,6 +353,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
         1 => any::<u64>().prop_map(Mutation::PercentEncode),
         1 => any::<u64>().prop_map(Mutation::FullWidth),
         1 => any::<u64>().prop_map(Mutation::LookAlike),
+        1 => any::<u64>().prop_map(Mutation::TurnSlashes),
         1 => Just(Mutation::Double),
         1 => any::<Index>().prop_map(Mutation::CutBefore),
         1 => any::<Index>().prop_map(Mutation::CutAfter),
@@ -382,6 +390,14 @@ impl Mutation {
                 wide.flatten().unwrap_or(c).to_string()
             }),
             Self::LookAlike(mask) => each(text, *mask, |c| look_alike(c).to_string()),
+            Self::TurnSlashes(mask) => each(text, *mask, |c| {
+                let turned = match c {
+                    '/' => '\\',
+                    '\\' => '/',
+                    c => c,
+                };
+                turned.to_string()
+            }),
             Self::Double => format!("{text}{text}"),
             Self::CutBefore(at) => split(text, at.index(count + 1)).1.to_owned(),
             Self::CutAfter(at) => split(text, at.index(count + 1)).0.to_owned(),
@@ -579,6 +595,7 @@ mod tests {
         check(&Mutation::FlipCase(!0), "aBé", "Abé");
         check(&Mutation::PercentEncode(1), "é/", "%c3%a9/");
         check(&Mutation::FullWidth(!0), "a b", "\u{ff41} \u{ff42}");
+        check(&Mutation::TurnSlashes(!0), r"a/b\c", r"a\b/c");
         check(&Mutation::Surround("/", "@"), "x", "/x@");
         assert_eq!(split("aéb", 2), ("aé", "b"));
         assert_eq!(split("aéb", 9), ("aéb", ""));
@@ -588,7 +605,8 @@ mod tests {
         #[test]
         fn built_ins_describe_themselves(action in any_action()) {
             let text = action.describe().to_canonical();
-            prop_assert!(text.starts_with('{'));
+            let starts = text.starts_with('{');
+            prop_assert!(starts);
             prop_assert!(!action.kind().is_empty());
         }
     }

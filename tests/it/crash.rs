@@ -108,7 +108,7 @@ fn a_session_is_resumed_only_by_its_own_agent_on_its_own_scope() {
     let authorizer = build(sink).build().unwrap();
     let session = authorizer.open(&testing::scope(), testing::agent()).unwrap();
     let id = session.id();
-    drop(session.authorize(ReadData::new("a")).unwrap());
+    drop(session.authorize(ReadData::new("a").classes(["secret"])).unwrap());
     let same_epoch = authorizer.resume(&verify(&path), id, &testing::scope(), testing::agent());
     assert!(same_epoch.unwrap_err().to_string().contains("its epoch is not over"));
     drop((session, authorizer));
@@ -117,7 +117,7 @@ fn a_session_is_resumed_only_by_its_own_agent_on_its_own_scope() {
     let sink = FileSink::append_to(&path, Durability::ProcessCrash).unwrap();
     let authorizer = build(sink).with_resume(stored.journal_position()).build().unwrap();
     let refused = |scope: &str, agent: &str, expected: &str| {
-        let agent = countersign::governance::identity::SpiffeId::parse(agent).unwrap();
+        let agent = countersign::identity::SpiffeId::parse(agent).unwrap();
         let agent = agent.dangerous().assume_verified();
         let scope = testing::trusted(scope).unwrap();
         let error = authorizer.resume(&stored, id, &scope, agent).unwrap_err();
@@ -128,6 +128,9 @@ fn a_session_is_resumed_only_by_its_own_agent_on_its_own_scope() {
     let wider = testing::SCOPE.replace("\"actions\": 200", "\"actions\": 2000");
     refused(&wider, own, "another scope");
     let session = authorizer.resume(&stored, id, &testing::scope(), testing::agent()).unwrap();
+    // What was read before the restart still counts.
+    drop(session.authorize(ReadData::new("b")).unwrap());
+    assert_eq!(verify(&path).session(id).unwrap().labels, ["secret"]);
     session.close().unwrap();
     let closed = verify(&path);
     let again = authorizer.resume(&closed, id, &testing::scope(), testing::agent());

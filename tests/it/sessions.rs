@@ -168,7 +168,7 @@ fn a_sink_that_fails_gives_an_error_and_no_permit() {
         Err(SinkError::new("no space left on device"))
     });
     let session = open(Sink::blocking(sink));
-    let two_domains = || Exec::new("git").and(ReadData::new("a"));
+    let two_domains = || Exec::new("git").and(ReadData::new("a")).nothing_else();
     let error = session.authorize(two_domains()).unwrap_err();
     assert!(matches!(error, AuthorizeError::Store(_)), "{error}");
     for _ in 0..2 {
@@ -369,7 +369,9 @@ fn every_decision_leaves_one_line_for_each_domain() {
         (
             "two",
             2,
-            session.authorize(Box::new(Exec::new("git").and(ReadData::new("a"))) as _).unwrap(),
+            session
+                .authorize(Box::new(Exec::new("git").and(ReadData::new("a")).nothing_else()) as _)
+                .unwrap(),
         ),
         ("malformed", 1, session.authorize(Box::new(Connect::new("", 1)) as _).unwrap()),
     ];

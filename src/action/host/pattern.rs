@@ -9,7 +9,7 @@ use super::{
     Endpoint, Host, HostError, HostName, MAX_RAW_BYTES, canonical_address, embedded_ipv4,
     parse_port, split_port,
 };
-use crate::action::text::excerpt;
+use crate::text::excerpt;
 
 /// How many ports and ranges the port part of a pattern may list.
 pub const MAX_PORT_RANGES: usize = 64;

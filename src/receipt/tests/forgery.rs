@@ -66,6 +66,13 @@ fn bodies_in_another_spelling_are_refused_though_signed() {
         ("\"prev\"", "\"permit_until\":1,\"prev\""),
         ("\"call_decision\":\"deny\"", "\"call_decision\":\"deny\",\"cause\":1"),
         ("\"facts\":\"", "\"facts\":\"A"),
+        ("\"labels\":[],", ""),
+        ("\"labels\":[]", "\"labels\":null"),
+        ("\"labels\":[]", "\"labels\":\"secret\""),
+        ("\"labels\":[]", "\"labels\":[\"\"]"),
+        ("\"labels\":[]", "\"labels\":[\"b\",\"a\"]"),
+        ("\"labels\":[]", "\"labels\":[\"a\",\"a\"]"),
+        ("\"labels\":[],\"of\":1", "\"of\":1,\"labels\":[]"),
     ] {
         check(&lines, from, to, Check::Form);
     }
@@ -73,6 +80,10 @@ fn bodies_in_another_spelling_are_refused_though_signed() {
     check(&lines, "\"txn\":\"txn-7\"", &long, Check::Form);
     let many = format!("[{}]", vec!["\"r\""; MAX_LIST + 1].join(","));
     check(&lines, "[\"policy.forbid\"]", &many, Check::Form);
+    let long = format!("\"labels\":[\"{}\"]", "x".repeat(MAX_LABEL + 1));
+    check(&lines, "\"labels\":[]", &long, Check::Form);
+    let many: Vec<String> = (0..=MAX_LABELS).map(|n| format!("\"{n:03}\"")).collect();
+    check(&lines, "\"labels\":[]", &format!("\"labels\":[{}]", many.join(",")), Check::Form);
     let deep = "[".repeat(100_000);
     check(&lines, "[\"policy.forbid\"]", &deep, Check::Form);
 }
@@ -150,6 +161,7 @@ fn a_group_is_in_one_piece() {
         ("\"domain\":\"infrastructure\"", "\"domain\":\"application\"", Check::Group),
         ("\"txn\":\"txn-7\"", "\"txn\":\"txn-8\"", Check::Group),
         ("\"actions\":1", "\"actions\":2", Check::Group),
+        ("\"labels\":[]", "\"labels\":[\"secret\"]", Check::Group),
         ("\"index\":1", "\"index\":0", Check::Group),
         ("\"owner\":\"user:dana", "\"owner\":\"user:mallory", Check::Fields),
         ("\"task\":\"fix", "\"task\":\"mix", Check::Fields),
@@ -242,6 +254,19 @@ fn outcomes_belong_to_allowed_calls_once() {
         story.outcome(1, OutcomeStatus::Succeeded);
     });
     check(&unknown, "\"call\":1", "\"call\":2", Check::Outcome);
+    // Only receipts have labels.
+    check(&unknown, ",\"prev\"", ",\"labels\":[],\"prev\"", Check::Form);
+    let unfinished = story(|story| {
+        story.allow();
+        story.outcome(1, OutcomeStatus::Unfinished);
+    });
+    assert!(verify(&unfinished).expect("it is one").sessions[0].pending.is_empty());
+    let then = story(|story| {
+        story.allow();
+        story.outcome(1, OutcomeStatus::Unfinished);
+        story.outcome(1, OutcomeStatus::Succeeded);
+    });
+    refused(&then, Check::Outcome, 6);
     // The outcome of an incomplete group that was resumed over.
     let mut story = Story::new(Signing::Every);
     story.call(&[(Domain::Data, &[Verdict::Allow]), (Domain::Workload, &[Verdict::Allow])]);

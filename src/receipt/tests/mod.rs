@@ -4,6 +4,7 @@
 
 mod crash;
 mod forgery;
+mod labels;
 mod properties;
 mod tampering;
 mod vectors;
@@ -43,6 +44,10 @@ pub(super) fn counters(actions: u64) -> Counters<'static> {
     Counters::new(vec![("actions".into(), actions), ("denials".into(), 0)]).expect("sorted")
 }
 
+pub(super) fn texts(texts: &[&'static str]) -> Vec<Text<'static>> {
+    texts.iter().map(|text| Text::Borrowed(*text)).collect()
+}
+
 /// An authorizer with one session, and all that it stored.
 pub(super) struct Story {
     pub(super) journal: Journal,
@@ -50,6 +55,8 @@ pub(super) struct Story {
     pub(super) lines: Vec<String>,
     pub(super) now: u64,
     pub(super) scope: [Digest; 2],
+    /// The labels of the next call.
+    pub(super) labels: &'static [&'static str],
 }
 
 impl Story {
@@ -63,7 +70,7 @@ impl Story {
             .open(chain.session(), AGENT, begin.link(), Timestamp::from_millis(START + 1))
             .expect("an open");
         let lines = [epoch, open, begin].map(|line| line.as_str().to_owned()).to_vec();
-        Self { journal, chain, lines, now: START + 1, scope }
+        Self { journal, chain, lines, now: START + 1, scope, labels: &[] }
     }
 
     /// A story whose session has `count` lines, all kinds among them, and a head over them all.
@@ -99,6 +106,7 @@ impl Story {
         let time = self.tick();
         let policies = ["forbid.tunnels".into(), "permit.tests".into()];
         let reasons = ["policy.forbid".into()];
+        let labels = texts(self.labels);
         let effects: Vec<Vec<EffectRecord<'_>>> = domains
             .iter()
             .map(|(_, verdicts)| verdicts.iter().map(|v| effect(*v, &policies, &reasons)).collect())
@@ -119,6 +127,7 @@ impl Story {
             domains: &domains,
             approvals: &[],
             after: counters(self.chain.next_call()),
+            labels: &labels,
             cause: None,
             permit_until: allowed.then(|| Timestamp::from_millis(self.now + 30_000)),
             traceparent: None,
@@ -144,7 +153,7 @@ impl Story {
         let record = OutcomeRecord {
             call,
             status,
-            result: Some("{\"exit\":0}"),
+            result: (status != OutcomeStatus::Unfinished).then_some("{\"exit\":0}"),
             duration_ms: 12,
             after: counters(call),
             time,
@@ -265,6 +274,7 @@ fn record<'a>(scope: &'a [Digest], domains: &'a [DomainRecord<'a>]) -> CallRecor
         domains,
         approvals: &[],
         after: counters(1),
+        labels: &[],
         cause: None,
         permit_until: None,
         traceparent: None,
@@ -437,6 +447,19 @@ fn a_writer_refuses_what_a_verifier_would() {
     let mut call = record(&scope, std::slice::from_ref(&data));
     call.txn = Some(&long);
     assert!(story.chain.append_call(&key, &call).is_err());
+    for labels in [
+        texts(&["b", "a"]),
+        texts(&["a", "a"]),
+        texts(&["a", "Z"]),
+        texts(&[""]),
+        vec!["x".repeat(MAX_LABEL + 1).into()],
+        (0..=MAX_LABELS).map(|n| format!("{n:03}").into()).collect(),
+    ] {
+        let mut call = record(&scope, std::slice::from_ref(&data));
+        call.labels = &labels;
+        let error = story.chain.append_call(&key, &call).expect_err("bad labels");
+        assert!(matches!(error, WriteError::Value(Kind::Receipt)), "{labels:?}: {error}");
+    }
     assert_eq!((story.chain.lines(), story.chain.head()), before);
     let outcome = OutcomeRecord {
         call: 1,

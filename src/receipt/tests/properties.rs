@@ -49,6 +49,7 @@ prop_compose! {
         (cause, until) in (any::<bool>(), prop::option::of(integer())),
         (traceparent, txn) in (prop::option::of(text()), prop::option::of(text())),
         session in any::<[u8; 16]>(), epoch in integer(),
+        labels in prop::collection::btree_set(text(), 0..4),
     ) -> Receipt<'static> {
         Receipt {
             action: Action { commit, kind },
@@ -63,7 +64,7 @@ prop_compose! {
             bundle, call, call_decision,
             cause: cause.then_some(seq - 1),
             decision, domain: Domain::Infrastructure, effects: effects.into(), epoch, facts,
-            index: 1, of: 3, on_behalf_of, owner,
+            index: 1, labels: labels.into_iter().collect(), of: 3, on_behalf_of, owner,
             permit_until: until.filter(|_| call_decision == Verdict::Allow),
             prev, scope: scope.into(), seq, session: SessionId::from_bytes(session), task, time,
             traceparent, txn,

@@ -116,6 +116,7 @@ fn the_example_of_the_specification_verifies() {
 /// The worked example of receipt-format §10.
 pub(super) fn example() -> String {
     let mut story = Story::new(Signing::Every);
+    story.labels = &["secret"];
     story.allow();
     story.outcome(1, OutcomeStatus::Succeeded);
     story.end(EndStatus::Finished);
@@ -159,14 +160,16 @@ pub(super) fn vectors() -> Vec<(&'static str, String)> {
     let heads = whole(Signing::Heads);
     add("ok-heads", "the close signs for the session", good(&heads), ndjson(&heads.lines));
     let mut resumed = Story::new(Signing::Every);
+    resumed.labels = &["personal"];
     resumed.call(three);
     resumed.lines.pop();
     resumed.restart();
+    resumed.labels = &["personal", "secret"];
     resumed.allow();
     resumed.head();
     add(
         "ok-restart-after-a-torn-group",
-        "a group lacks its last line; a new epoch and a resume follow",
+        "a group lacks its last line; a new epoch and a resume follow; its label stays",
         good(&resumed),
         ndjson(&resumed.lines),
     );
@@ -198,6 +201,18 @@ pub(super) fn vectors() -> Vec<(&'static str, String)> {
         "the store of the last group failed and yet it is there: unconfirmed",
         good(&poisoned),
         ndjson(&poisoned.lines),
+    );
+
+    let mut unfinished = Story::new(Signing::Every);
+    unfinished.allow();
+    unfinished.outcome(1, OutcomeStatus::Unfinished);
+    unfinished.end(EndStatus::Finished);
+    unfinished.close(EndStatus::Finished);
+    add(
+        "ok-unfinished-outcome",
+        "the action started and nobody said how it ended",
+        good(&unfinished),
+        ndjson(&unfinished.lines),
     );
 
     let end = every.journal.position();
@@ -322,6 +337,18 @@ pub(super) fn vectors() -> Vec<(&'static str, String)> {
         "one call, two outcomes",
         bad(Check::Outcome, 6),
         ndjson(&twice.lines),
+    );
+    let mut forgetful = Story::new(Signing::Every);
+    forgetful.labels = &["personal", "secret"];
+    forgetful.allow();
+    forgetful.restart();
+    forgetful.labels = &["personal", "public"];
+    forgetful.allow();
+    add(
+        "bad-label-falls-off",
+        "a label of the first call is gone after a restart",
+        bad(Check::Labels, 7),
+        ndjson(&forgetful.lines),
     );
     let mut after = Story::new(Signing::Every);
     after.close(EndStatus::Dropped);

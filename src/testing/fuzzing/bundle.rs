@@ -1,15 +1,14 @@
 //! Bundles: whatever loads decides the same way each time, and history only tightens.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::check_message;
 use crate::action::host::{Endpoint, Host};
 use crate::action::path::ResolvedPath;
 use crate::action::{Effect, Fact, Facts, Kind, Target};
 use crate::policy::{
-    Authored, BASE_SCHEMA, Counters, Enforced, LoadError, Principal, PrincipalGroup, RequestFacts,
-    Snapshot, Verdict,
+    Authored, BASE_SCHEMA, Counters, Enforced, LoadError, Principal, RequestFacts, Snapshot,
+    Verdict,
 };
 use crate::testing::NOW;
 use crate::tool::ToolManifest;
@@ -27,9 +26,13 @@ pub fn bundle(data: &[u8]) {
     let files = files(data);
     match load(files.iter().map(|(name, text)| (name.as_str(), text.as_slice())), None) {
         Ok(bundle) => {
-            let backwards = files.iter().rev().map(|(name, text)| (name.as_str(), text.as_slice()));
-            let again = load(backwards, None).map(|bundle| bundle.digest());
-            assert_eq!(again.ok(), Some(bundle.digest()), "another digest the second time");
+            // Loading costs most of a run, so that only some do it twice.
+            if data.len().is_multiple_of(16) {
+                let files = files.iter().rev();
+                let backwards = files.map(|(name, text)| (name.as_str(), text.as_slice()));
+                let again = load(backwards, None).map(|bundle| bundle.digest());
+                assert_eq!(again.ok(), Some(bundle.digest()), "another digest the second time");
+            }
             check_decisions(bundle.snapshot());
         }
         Err(error) => check_message(&error),
@@ -95,14 +98,8 @@ fn files(data: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn check_decisions(snapshot: &Snapshot) {
-    let class = "spiffe://example.org/agent/coder";
-    let Some(group) = PrincipalGroup::new(class, "user:dana@example.org", "example.org") else {
-        return;
-    };
-    let Some(agent) = Principal::new("spiffe://example.org/agent/coder/i-1", Arc::new(group))
-    else {
-        return;
-    };
+    let id = super::super::agent();
+    let Some(agent) = Principal::of(id.id(), "user:dana@example.org") else { return };
     let quorums: Vec<Box<str>> =
         snapshot.quorums().iter().map(|quorum| quorum.name.as_str().into()).collect();
     let labels = ["a", "personal", "secret"].map(Box::from);

@@ -106,7 +106,13 @@ fn held() -> &'static Held {
         let fixture = Fixture::new(bundle::small(None).expect("the small bundle loads"));
         let (one, two) = (fixture.session(), fixture.session());
         let run = |permit: crate::Permit<_>| permit.run(|_| Ok::<_, std::fmt::Error>(()));
-        let action = || Exec::new("git").args(["fetch"]).and(Connect::new("git.example.org", 443));
+        let action = || {
+            Exec::new("git")
+                .args(["fetch"])
+                .nothing_else()
+                .and(Connect::new("git.example.org", 443))
+                .nothing_else()
+        };
         let decision = one.authorize(action()).expect("it is decided");
         decision.permit().map(run).expect("it is allowed").expect("it runs");
         fixture.clock.advance(5);
@@ -124,7 +130,8 @@ fn held() -> &'static Held {
                 None => held.journal.push(line.link()),
             }
         }
-        std::mem::forget(two);
+        // What the second session writes when it is dropped comes too late for the file.
+        drop(two);
         held
     })
 }

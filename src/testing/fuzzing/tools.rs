@@ -33,10 +33,10 @@ pub fn tool_listing(data: &[u8]) {
         let again = listed(ServerTrust::Untrusted, value.to_canonical().as_bytes());
         assert_eq!(again.map(|tools| own(&tools)).ok(), Some(own(&tools)));
     }
-    if tools.iter().len() <= MAX_DECLARED {
-        if let Err(error) = bundle::small(Some(tools)) {
-            assert_eq!(error.to_string(), "", "it registers and cannot be declared");
-        }
+    if tools.iter().len() <= MAX_DECLARED
+        && let Err(error) = bundle::small(Some(tools))
+    {
+        assert_eq!(error.to_string(), "", "it registers and cannot be declared");
     }
 }
 

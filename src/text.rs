@@ -81,6 +81,21 @@ fn is_noncharacter(c: char) -> bool {
     matches!(code, 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE
 }
 
+/// Whether parsers agree on where the host of `url` stands: one `scheme://`, then the authority, no
+/// user information, no backslash, no blank.
+///
+/// The WHATWG parser reads `https:/a`, `https:\\\\a` and `https:///a` as `https://a`, others do not;
+/// and some take what stands before an `@` anywhere for a user.
+pub(crate) fn is_plain_url(url: &str) -> bool {
+    let before = url.split(['?', '#']).next().unwrap_or_default();
+    before.split_once("://").is_some_and(|(scheme, rest)| {
+        scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            && !rest.starts_with('/')
+            && !rest.contains('@')
+    }) && !url.contains('\\')
+        && !url.contains(char::is_whitespace)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::action::text::excerpt;
+use crate::text::excerpt;
 
 /// The longest SPIFFE ID, in bytes (SPIFFE-ID §2.3).
 pub const MAX_SPIFFE_ID_BYTES: usize = 2048;
@@ -27,13 +27,13 @@ const SCHEME: &str = "spiffe://";
 /// # Examples
 ///
 /// ```
-/// use countersign::governance::identity::SpiffeId;
+/// use countersign::identity::SpiffeId;
 ///
 /// let class = SpiffeId::parse("spiffe://example.org/agent/coder")?;
 /// let instance = SpiffeId::parse("spiffe://example.org/agent/coder/instance/7")?;
 /// assert!(class.contains(&instance));
 /// assert_eq!(class.trust_domain(), "example.org");
-/// # Ok::<(), countersign::governance::identity::SpiffeIdError>(())
+/// # Ok::<(), countersign::identity::SpiffeIdError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpiffeId {
