@@ -58,21 +58,20 @@ fn answers(criterion: &mut Criterion) {
             || desk.session(),
             |session| {
                 let permit = session.authorize(Connect::new(HOST, PORT)).unwrap().permit().unwrap();
-                permit.run(|granted| Ok::<_, std::io::Error>(granted)).unwrap()
+                permit.run(Ok::<_, std::io::Error>).unwrap()
             },
             BATCH,
         );
     });
-    for (name, host, port) in [("deny_by_scope", "169.254.169.254", 80)] {
-        assert!(!desk.session().authorize(Connect::new(host, port)).unwrap().is_allow());
-        group.bench_function(name, |b| {
-            b.iter_batched(
-                || desk.session(),
-                |session| session.authorize(Connect::new(host, port)).unwrap(),
-                BATCH,
-            );
-        });
-    }
+    let (host, port) = ("169.254.169.254", 80);
+    assert!(!desk.session().authorize(Connect::new(host, port)).unwrap().is_allow());
+    group.bench_function("deny_by_scope", |b| {
+        b.iter_batched(
+            || desk.session(),
+            |session| session.authorize(Connect::new(host, port)).unwrap(),
+            BATCH,
+        );
+    });
     group.finish();
 }
 

@@ -40,6 +40,7 @@ pub fn criterion() -> Criterion {
 }
 
 /// Returns the scope of the fixtures for task `number`, with limits that no bench reaches.
+#[expect(clippy::indexing_slicing, reason = "indexing an object by name inserts")]
 pub fn scope(number: usize) -> TrustedScope {
     let most = (1_u64 << 53) - 1;
     let mut scope: serde_json::Value = serde_json::from_str(testing::SCOPE).unwrap();

@@ -77,7 +77,7 @@ impl Live {
         self: &Arc<Self>,
         action: A,
         call: &Call,
-    ) -> Result<(Vec<Pending<()>>, Pending<Decision<A>>), AuthorizeError> {
+    ) -> Result<Proposed<A>, AuthorizeError> {
         let shared = &*self.shared;
         let scope = &self.prepared.scope;
         let snapshot = shared.snapshot();
@@ -161,7 +161,7 @@ impl Live {
             (Severity::Defer, _) => Decision::Defer(Deferral(decided)),
             _ => Decision::Deny(Denial(decided)),
         };
-        Ok((earlier, Pending::new(group, vec![ticket], decision)))
+        Ok(Proposed { earlier, pending: Pending::new(group, vec![ticket], decision) })
     }
 
     /// Lets an issued call run, if what its permit holds under still holds.
@@ -362,6 +362,13 @@ impl Live {
         }
         Ok(())
     }
+}
+
+/// A decision whose lines are to be stored, after what stands before them in the chain.
+#[derive(Debug)]
+pub(crate) struct Proposed<A: Action> {
+    pub(crate) earlier: Vec<Pending<()>>,
+    pub(crate) pending: Pending<Decision<A>>,
 }
 
 /// A point at which the journal accounts for a session, before its line is written.

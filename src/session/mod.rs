@@ -8,7 +8,7 @@ use std::time::Duration;
 use zeroize::Zeroize as _;
 
 use crate::action::Action;
-use crate::authorizer::live::{Live, Stop};
+use crate::authorizer::live::{Live, Proposed, Stop};
 use crate::authorizer::shared::Prepared;
 use crate::authorizer::{AuthorizeError, Authorizer, Call, Decision, Pending, Sink};
 use crate::entropy::EntropyError;
@@ -342,7 +342,7 @@ impl Session {
     ) -> Result<Decision<A>, AuthorizeError> {
         // A sink that cannot be used is found out before a line is written that nobody stores.
         self.live.shared.check_blocking()?;
-        let (earlier, pending) = self.live.propose(action, call)?;
+        let Proposed { earlier, pending } = self.live.propose(action, call)?;
         earlier.into_iter().try_for_each(|earlier| self.live.shared.store(earlier))?;
         self.live.shared.store(pending)
     }
@@ -376,7 +376,7 @@ impl Session {
         if matches!(self.live.shared.sink, Sink::Caller) {
             return Err(AuthorizeError::Misuse("the caller stores: use `propose`"));
         }
-        let (earlier, pending) = self.live.propose(action, call)?;
+        let Proposed { earlier, pending } = self.live.propose(action, call)?;
         for earlier in earlier {
             self.live.shared.store_async(earlier).await?;
         }
@@ -397,7 +397,7 @@ impl Session {
         call: &Call,
     ) -> Result<Pending<Decision<A>>, AuthorizeError> {
         self.live.shared.check_caller_stores()?;
-        Ok(self.live.propose(action, call)?.1)
+        Ok(self.live.propose(action, call)?.pending)
     }
 
     /// Takes the groups that wait for the caller to store them, such as outcomes of actions that ran.

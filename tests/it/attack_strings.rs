@@ -4,14 +4,6 @@
 //! beside it. Whatever is allowed of their mutations must be what a naive model, written here without
 //! the library, says the scope means. Everything leaves receipts that verify.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "clippy exempts test functions alone, and not what they share"
-)]
-
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};

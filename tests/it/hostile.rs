@@ -729,6 +729,41 @@ fn a_session_that_fails_leaves_the_journal_to_the_others() {
 }
 
 #[test]
+fn a_head_that_waits_for_a_group_that_fails_leaves_the_journal_to_the_others() {
+    within(|| {
+        let (storing, stores) = mpsc::channel();
+        let (fail, failing_now) = mpsc::channel::<()>();
+        let (armed, channels) = (Arc::new(AtomicBool::new(false)), Mutex::new(failing_now));
+        let is_armed = Arc::clone(&armed);
+        let sink = sink_fn(move |_: &Group| {
+            if !is_armed.swap(false, Ordering::SeqCst) {
+                return Ok(());
+            }
+            storing.send(()).unwrap();
+            channels.lock().unwrap().recv().unwrap();
+            Err(SinkError::new("no space left on device"))
+        });
+        let authorizer = builder(Sink::blocking(sink)).build().unwrap();
+        let open = || authorizer.open(&testing::scope(), testing::agent()).unwrap();
+        let (failing, other) = (open(), open());
+        armed.store(true, Ordering::SeqCst);
+        std::thread::scope(|threads| {
+            let call = threads.spawn(|| failing.authorize(ReadData::new("a")).map(drop));
+            stores.recv().unwrap();
+            let head = threads.spawn(|| failing.head());
+            // Long enough for the head to stand in line; whether it does is not what is tested.
+            std::thread::sleep(Duration::from_millis(300));
+            fail.send(()).unwrap();
+            assert!(matches!(call.join().unwrap(), Err(AuthorizeError::Store(_))));
+            assert!(matches!(head.join().unwrap(), Err(AuthorizeError::Poisoned)));
+        });
+        other.head().unwrap();
+        other.close().unwrap();
+        open().close().unwrap();
+    });
+}
+
+#[test]
 fn the_journal_does_not_account_for_lines_that_wait() {
     let mut stored = String::new();
     let mut keep = |group: &Group| group.write_ndjson(&mut stored);

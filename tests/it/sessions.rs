@@ -13,7 +13,7 @@ use countersign::receipt::{
 };
 use countersign::session::Session;
 use countersign::testing::{self, Fixture};
-use countersign::{AuthorizeError, Authorizer, Decision, Permit, Sink};
+use countersign::{AuthorizeError, Authorizer, Permit, Sink};
 
 use crate::support;
 
@@ -357,28 +357,20 @@ fn concurrent_calls_keep_one_chain() {
 fn every_decision_leaves_one_line_for_each_domain() {
     let fixture = Fixture::default();
     let session = fixture.session();
-    let calls: [(&str, u64, Decision<Box<dyn countersign::Action>>); 4] = [
-        (
-            "one domain",
-            1,
-            session
-                .authorize(Box::new(ReadData::new("a")) as Box<dyn countersign::Action>)
-                .unwrap(),
-        ),
-        ("denied", 1, session.authorize(Box::new(Connect::new("evil.example", 1)) as _).unwrap()),
-        (
-            "two",
-            2,
-            session
-                .authorize(Box::new(Exec::new("git").and(ReadData::new("a")).nothing_else()) as _)
-                .unwrap(),
-        ),
-        ("malformed", 1, session.authorize(Box::new(Connect::new("", 1)) as _).unwrap()),
+    let calls: [(Box<dyn countersign::Action>, usize); 4] = [
+        (Box::new(ReadData::new("a")), 1),
+        (Box::new(Connect::new("evil.example", 1)), 1),
+        (Box::new(Exec::new("git").and(ReadData::new("a")).nothing_else()), 2),
+        (Box::new(Connect::new("", 1)), 1),
     ];
+    let mut expected = 0;
+    for (action, lines) in calls {
+        drop(session.authorize(action).unwrap());
+        expected += lines;
+    }
     let stored = fixture.sink.to_ndjson();
-    let receipts = stored.lines().filter(|line| line.starts_with("{\"receipt\"")).count() as u64;
-    assert_eq!(receipts, calls.iter().map(|(_, lines, _)| lines).sum::<u64>());
-    drop(calls);
+    let receipts = stored.lines().filter(|line| line.starts_with("{\"receipt\"")).count();
+    assert_eq!(receipts, expected);
 }
 
 #[test]
