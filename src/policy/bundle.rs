@@ -163,12 +163,13 @@ impl Authored {
 
     fn validate_here(self) -> Result<Validated, LoadError> {
         let manifest = Manifest::parse(self.files.bytes(MANIFEST)?)?;
+        // The schema takes longest, so that what is cheap to refuse is refused before it.
+        let policies = parse_policies(&self.files)?;
         let actions: Vec<ActionSpec> = self.actions.values().copied().collect();
         let schema_text = self.files.text(SCHEMA)?;
         let (schema, generated) = schema::build(schema_text, self.tools.iter(), &actions)?;
         let schema_json = schema::to_json(&format!("{schema_text}\n{generated}"))?;
 
-        let policies = parse_policies(&self.files)?;
         let set = PolicySet::from_policies(policies.iter().cloned());
         let set = set.map_err(|error| LoadError::Policy(error.to_string()))?;
         let validation = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);

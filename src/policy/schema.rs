@@ -26,42 +26,26 @@ pub(super) fn build<'a>(
 ) -> Result<(Schema, String), LoadError> {
     check_nesting("schema.cedarschema", text)?;
     let own = fragment(text)?;
-    contains(&own, &fragment(BASE_SCHEMA)?)?;
+    let base = fragment(BASE_SCHEMA)?;
+    contains(&own, &base)?;
 
-    let mut generated = String::new();
+    let mut declared = Vec::new();
     for spec in actions {
         spec.check().map_err(LoadError::Schema)?;
-        let declaration = declare_action(spec);
-        keep_new(&own, &declaration, &mut generated)?;
+        declared.push((spec.kind.to_owned(), declare_action(spec)));
     }
     for tool in tools {
-        let declaration = declare_tool(tool);
-        keep_new(&own, &declaration, &mut generated)?;
+        declared.push((tool_action(&tool.id()), declare_tool(tool)));
     }
-    let whole = format!("{text}\n{generated}");
-    let (schema, warnings) = Schema::from_cedarschema_str(&whole).map_err(schema_error)?;
-    refuse_warnings(warnings)?;
-    Ok((schema, generated))
-}
-
-/// Adds `declaration` unless the bundle declares the very same; another one under its name is
-/// refused.
-fn keep_new(
-    own: &serde_json::Value,
-    declaration: &str,
-    generated: &mut String,
-) -> Result<(), LoadError> {
-    // Parsed among the base declarations that it refers to.
-    let parsed = fragment(&format!("{BASE_SCHEMA}\n{declaration}"))?;
-    let base = fragment(BASE_SCHEMA)?;
-    let mut known = false;
-    for (namespace, section, name, value) in declarations(&parsed) {
-        if lookup(&base, namespace, section, name).is_some() {
-            continue;
-        }
-        match lookup(own, namespace, section, name) {
-            None => {}
-            Some(theirs) if theirs == value => known = true,
+    // Parsed together, among the base declarations that they refer to.
+    let texts: String = declared.iter().map(|(_, text)| text.as_str()).collect();
+    let parsed = fragment(&format!("{BASE_SCHEMA}\n{texts}"))?;
+    let mut generated = String::new();
+    for (name, declaration) in declared {
+        match lookup(&own, "", "actions", &name) {
+            None => generated.push_str(&declaration),
+            // The bundle may declare the very same, so that other tools can check it alone.
+            Some(theirs) if Some(theirs) == lookup(&parsed, "", "actions", &name) => {}
             Some(_) => {
                 return Err(LoadError::Schema(format!(
                     "`{name}` is declared differently from what is registered"
@@ -69,10 +53,10 @@ fn keep_new(
             }
         }
     }
-    if !known {
-        generated.push_str(declaration);
-    }
-    Ok(())
+    let whole = format!("{text}\n{generated}");
+    let (schema, warnings) = Schema::from_cedarschema_str(&whole).map_err(schema_error)?;
+    refuse_warnings(warnings)?;
+    Ok((schema, generated))
 }
 
 /// The JSON form of a schema.

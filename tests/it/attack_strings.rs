@@ -28,7 +28,6 @@ fn scope() -> String {
     let mut text = testing::SCOPE.to_owned();
     for (from, to) in [
         (r#""actions": 200, "per_minute": 60, "denials": 5, "distinct_targets": 20"#, UNLIMITED),
-        (r#""name": "tracker/create_ticket""#, r#""name": "create_ticket""#),
         (r#""title": { "max_len": 200 } } }"#, TOOLS),
         (
             r#""messages":"#,
