@@ -34,12 +34,7 @@ fn main() {
 
 fn grow(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, total: usize, added: Added) {
     let more = grown::policies(total, added);
-    let authored = grown::bundle(&more).unwrap();
-    let bundle = if std::path::Path::new("/tmp/w/bench-cpu/elsewhere").exists() {
-        std::thread::spawn(move || authored.load().unwrap()).join().unwrap()
-    } else {
-        authored.load().unwrap()
-    };
+    let bundle = grown::bundle(&more).unwrap().load().unwrap();
     assert_eq!(bundle.snapshot().policy_count(), total);
     line(group, name, total, &bundle, &format!("{}\n{more}", grown::BASELINE));
 }

@@ -12,11 +12,14 @@
 )]
 
 mod attack_strings;
+mod bundle;
+mod cedar_traps;
 mod crash;
 mod decisions;
 #[cfg(feature = "macros")]
 mod guard;
 mod hostile;
+mod policy_laws;
 mod regressions;
 mod sessions;
 mod support;

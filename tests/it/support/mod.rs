@@ -1,5 +1,7 @@
 //! Small bundles, and what several files of tests need.
 
+pub(crate) mod gate;
+
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
