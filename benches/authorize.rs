@@ -5,9 +5,9 @@
 
 mod support;
 
-use countersign::action::Connect;
+use countersign::action::{Connect, DeleteData};
 use countersign::receipt::{Durability, Openings, Signing};
-use countersign::testing;
+use countersign::{Decision, testing};
 use criterion::Criterion;
 use ed25519_dalek::{Signer as _, SigningKey};
 
@@ -65,17 +65,23 @@ fn answers(criterion: &mut Criterion) {
     });
     let (host, port) = ("169.254.169.254", 80);
     assert!(!desk.session().authorize(Connect::new(host, port)).unwrap().is_allow());
-    group.bench_function("deny_by_scope", |b| {
+    group.bench_function("hashed_deny_by_scope", |b| {
         b.iter_batched(
             || desk.session(),
             |session| session.authorize(Connect::new(host, port)).unwrap(),
             BATCH,
         );
     });
+    // Asked anew with all quorums granted, and then without one after the other.
+    let delete = || DeleteData::new("/srv/web/target/debug");
+    assert!(matches!(desk.session().authorize(delete()).unwrap(), Decision::Defer(_)));
+    group.bench_function("hashed_defer", |b| {
+        b.iter_batched(|| desk.session(), |session| session.authorize(delete()).unwrap(), BATCH);
+    });
     group.finish();
 }
 
-/// The decision of `authorize/hashed` and `authorize/signed`, stored in a file.
+/// The decision of `authorize/hashed`, stored in a file.
 fn files(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authorize");
     let bundle = testing::baseline();

@@ -55,7 +55,18 @@ fn many(criterion: &mut Criterion) {
         }
         sessions.get(next.get()).unwrap()
     };
-    group.bench_function("hundred_thousand", |b| {
+    // One of them again and again tells the price of a full heap from that of a cold session.
+    let session = turn();
+    group.bench_function("same_of_hundred_thousand", |b| {
+        b.iter_batched(
+            || {
+                turn();
+            },
+            |()| session.authorize(Connect::new(HOST, PORT)).unwrap().permit().unwrap(),
+            BATCH,
+        );
+    });
+    group.bench_function("each_of_hundred_thousand", |b| {
         b.iter_batched(
             turn,
             |session| session.authorize(Connect::new(HOST, PORT)).unwrap().permit().unwrap(),

@@ -8,6 +8,7 @@ use crate::governance::limits::{Charge, Ledger, SessionLimits};
 use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
 use crate::reason::Reason;
 use crate::scope::CompiledScope;
+use crate::session::state::touched;
 use crate::time::Timestamp;
 
 /// Everything that a decision depends on beside the effects themselves.
@@ -21,7 +22,10 @@ pub(crate) struct Question<'a> {
     pub(crate) paths: &'a dyn PathResolver,
     pub(crate) environment: &'a str,
     pub(crate) provenance: Provenance,
+    /// The data classes that the session has touched.
     pub(crate) labels: &'a [Box<str>],
+    /// Those, and the ones that this call touches: what it reads counts for what it sends.
+    pub(crate) call_labels: &'a [Box<str>],
     /// What the clock says, or why it cannot be believed.
     pub(crate) time: Result<Timestamp, Reason>,
     /// The time that is put on record.
@@ -43,11 +47,17 @@ impl Question<'_> {
         let lifecycle = self.lifecycle();
         let call = self.ledger.check_call(self.limits);
         let mut charge = Charge::default();
+        let readers = effects.iter().filter(|effect| !touched(effect).is_empty()).count();
         let decided: Vec<EffectDecision> = effects
             .into_iter()
             .map(|effect| match lifecycle {
                 Err(reason) => denied(effect, reason),
-                Ok(()) => self.decide_one(effect, call, &mut charge),
+                Ok(()) => {
+                    // A read by itself is judged by what was read before it.
+                    let alone = readers == 1 && !touched(&effect).is_empty();
+                    let labels = if alone { self.labels } else { self.call_labels };
+                    self.decide_one(effect, call, labels, &mut charge)
+                }
             })
             .collect();
         let severity = decided.iter().map(EffectDecision::severity).max();
@@ -70,6 +80,7 @@ impl Question<'_> {
         &self,
         effect: Effect,
         call: Result<(), Reason>,
+        labels: &[Box<str>],
         charge: &mut Charge,
     ) -> EffectDecision {
         let rule = match self.scope.check(&effect, self.paths) {
@@ -93,7 +104,7 @@ impl Question<'_> {
             purpose: self.scope.purpose(),
             environment: self.environment,
             provenance: self.provenance.as_str(),
-            labels: self.labels,
+            labels,
             approvals: &[],
             counters: Counters {
                 actions: self.ledger.actions(),

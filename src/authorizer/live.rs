@@ -95,6 +95,8 @@ impl Live {
         }
         let (time, now) = state.advance(shared.clock.now().ok());
         state.ledger.tick(now, &limits);
+        // What the call reads counts for what it sends, and for every later call once it is allowed.
+        let labels = state.labels_with(effects.iter());
         let question = Question {
             snapshot: &snapshot,
             scope,
@@ -105,20 +107,17 @@ impl Live {
             environment: &shared.environment,
             provenance: call.provenance,
             labels: &state.labels,
+            call_labels: labels.as_deref().unwrap_or(&state.labels),
             time,
             now,
         };
         let facts = write_facts(&question);
         let mut answer = question.decide(effects);
-        let mut labels = None;
-        if answer.severity == Severity::Allow {
-            labels = state.labels_with(answer.effects.iter().map(|decided| &decided.effect));
-            if labels.is_none() {
-                for effect in &mut answer.effects {
-                    effect.outcome = EffectOutcome::Deny { reason: Reason::ActionTooLarge };
-                }
-                answer.severity = Severity::Deny;
+        if labels.is_none() {
+            for effect in &mut answer.effects {
+                effect.outcome = EffectOutcome::Deny { reason: Reason::ActionTooLarge };
             }
+            answer.severity = Severity::Deny;
         }
 
         let number = state.chain.next_call();
@@ -127,7 +126,7 @@ impl Live {
             Severity::Allow => {
                 let reservation = state.ledger.charge(answer.charge);
                 state.issue(number, reservation);
-                state.labels = labels.unwrap_or_default();
+                state.labels = labels.unwrap_or_else(|| state.labels.clone());
                 let caps = snapshot.limits().permit_seconds.map(u64::from);
                 let lifetime = caps.map_or(shared.permit_lifetime, |cap| {
                     shared.permit_lifetime.min(Duration::from_secs(cap))

@@ -203,7 +203,7 @@ impl Authored {
             format!("{schema_text}\n{generated}").as_bytes(),
         );
         let snapshot = Snapshot {
-            digest: self.files.digest(&generated),
+            digest: self.files.digest(&format!("{generated}{}", registered(&self.tools, &actions))),
             schema_digest,
             name: manifest.name,
             version: manifest.version,
@@ -300,6 +300,18 @@ impl Enforced {
     }
 }
 
+/// What is registered beside the schema that is generated for it, as text for the digest.
+fn registered(tools: &ToolManifest, actions: &[ActionSpec]) -> String {
+    let tools = tools.iter().map(|tool| {
+        let hints = (tool.read_only, tool.destructive, tool.open_world);
+        format!("// tool {} {} {hints:?}\n", tool.id(), tool.schema)
+    });
+    let actions = actions
+        .iter()
+        .map(|spec| format!("// action {} {}\n", spec.kind, spec.reversibility.as_str()));
+    tools.chain(actions).collect()
+}
+
 fn parse_policies(files: &Files) -> Result<Vec<Policy>, LoadError> {
     let refuse = |what: String| LoadError::Policy(what);
     let mut policies: BTreeMap<String, Policy> = BTreeMap::new();
@@ -362,7 +374,7 @@ fn check_policy(
     }
     for (kind, name) in &survey.read {
         let known = uid(kind, name).is_some_and(|uid| store.resolves(&uid));
-        if !known && kind != "Action" {
+        if !known {
             return Err(LoadError::Entities(format!(
                 "`{id}` looks into `{kind}::\"{}\"`, which is not in the store",
                 name.escape_debug()

@@ -16,6 +16,7 @@ use cedar_policy::{
 use serde::Deserialize;
 
 use crate::policy::LoadError;
+use crate::policy::entities::refuse_unknowns;
 use crate::policy::snapshot::Snapshot;
 use crate::policy::source::Files;
 use crate::value::{Limits, Value};
@@ -78,6 +79,7 @@ pub(super) fn run(files: &Files, snapshot: &Snapshot) -> Result<usize, LoadError
         // Parsed twice: strictly, so that a repeated key cannot hide a case, and then as cases.
         let strict = Value::parse(text.as_bytes(), &LIMITS);
         let strict = strict.map_err(|error| malformed(error.to_string()))?;
+        refuse_unknowns(&strict).map_err(malformed)?;
         if is_entity_list(&strict) {
             continue;
         }
@@ -102,8 +104,10 @@ pub(super) fn run(files: &Files, snapshot: &Snapshot) -> Result<usize, LoadError
 /// A file that only holds entities for cases: every element has a `uid`.
 fn is_entity_list(value: &Value) -> bool {
     value.as_array().is_some_and(|items| {
-        let is_entity =
-            |item: &Value| item.as_object().is_some_and(|item| item.get("uid").is_some());
+        let is_entity = |item: &Value| {
+            let item = item.as_object();
+            item.is_some_and(|item| item.get("uid").is_some() && item.get("request").is_none())
+        };
         !items.is_empty() && items.iter().all(is_entity)
     })
 }

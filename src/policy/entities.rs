@@ -156,7 +156,7 @@ fn tool_entities(tools: &ToolManifest) -> Result<Vec<Entity>, String> {
 }
 
 /// Refuses extension calls other than the four that Cedar has: `unknown` makes a policy residual.
-fn refuse_unknowns(value: &Value) -> Result<(), String> {
+pub(super) fn refuse_unknowns(value: &Value) -> Result<(), String> {
     let mut open = vec![value];
     while let Some(value) = open.pop() {
         match value {

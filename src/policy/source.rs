@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::digest::Digest;
 use crate::policy::LoadError;
+use crate::text::check_visible;
 use crate::value::{Object, Value};
 
 /// The most bytes of all files together.
@@ -133,6 +134,16 @@ pub(super) fn check_nesting(name: &str, text: &str) -> Result<(), LoadError> {
     let (mut depth, mut operators, mut length) = (0_usize, 0_usize, 0_usize);
     let mut bytes = text.bytes().peekable();
     let refuse = |what: &str| Err(LoadError::TooLarge(format!("`{name}`: {what}")));
+    // A lone carriage return ends a comment for the engine, and other blanks part its words: what is
+    // counted here must be what is parsed there. Nor may text read otherwise than it is.
+    for line in text.split('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        if line.split('\t').any(|part| check_visible(part).is_err()) {
+            return Err(LoadError::File(format!(
+                "`{name}` holds a control, bidirectional or invisible character"
+            )));
+        }
+    }
     while let Some(byte) = bytes.next() {
         length += 1;
         match byte {
@@ -200,6 +211,10 @@ mod tests {
         check(&format!("\"{}\"", "x".repeat(MAX_POLICY_BYTES)), false);
         check(&"x".repeat(MAX_POLICY_BYTES + 1), false);
         check(&"if true then ".repeat(300), false);
+        check("true //\r\n", true);
+        check(&format!("//\r{}", "(".repeat(800)), false);
+        check("true\u{2003}", false);
+        check("// \u{202e}", false);
     }
 
     #[test]

@@ -29,6 +29,14 @@ pub(crate) enum Stage {
     Running,
 }
 
+/// The data classes that an effect touches.
+pub(crate) fn touched(effect: &Effect) -> &[Box<str>] {
+    match (effect.kind(), effect.facts().fact("classes")) {
+        (Kind::ReadData | Kind::ExportData, Some(Fact::TextSet(classes))) => classes,
+        _ => &[],
+    }
+}
+
 impl State {
     pub(crate) fn new(chain: SessionChain, ledger: Ledger, now: Timestamp) -> Self {
         let permits = BTreeMap::new();
@@ -91,12 +99,7 @@ impl State {
     ) -> Option<Vec<Box<str>>> {
         let mut labels = self.labels.clone();
         for effect in effects {
-            let touches = matches!(effect.kind(), Kind::ReadData | Kind::ExportData);
-            let Some(Fact::TextSet(classes)) = effect.facts().fact("classes").filter(|_| touches)
-            else {
-                continue;
-            };
-            for class in classes {
+            for class in touched(effect) {
                 if let Err(at) = labels.binary_search(class) {
                     labels.insert(at, class.clone());
                 }

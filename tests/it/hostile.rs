@@ -958,3 +958,47 @@ fn a_file_with_lines_is_not_begun_anew() {
     drop(resumed.build().unwrap());
     assert_eq!(verify(&std::fs::read_to_string(&path).unwrap()).journal.position.epoch, 2);
 }
+
+#[test]
+fn what_a_call_reads_counts_for_what_it_sends() {
+    let policies = r#"
+        @id("all") permit(principal, action, resource);
+        @id("leak") forbid(principal, action == Action::"Connect", resource)
+            when { context.labels.contains("secret") };"#;
+    let fixture = Fixture::new(support::bundle(policies));
+    let session = fixture.session();
+    let read = ReadData::new("key").classes(["secret"]);
+    let sends = Exec::new("git").and(read).and(Connect::new("git.example.org", 443)).nothing_else();
+    let decision = session.authorize(sends).unwrap();
+    assert_eq!(decision.reasons()[0].code(), "policy.forbid");
+    // What was denied was not read.
+    assert!(session.authorize(Connect::new("git.example.org", 443)).unwrap().is_allow());
+}
+
+#[test]
+fn an_action_that_a_condition_looks_into_is_refused() {
+    let policies = r#"@id("all") permit(principal, action, resource);
+        @id("f") forbid(principal, action, resource) when { Action::"ReadData" in Action::"data" };"#;
+    let bundle = countersign::policy::Authored::from_files(support::files(policies)).unwrap();
+    assert!(bundle.load().unwrap_err().to_string().contains("not in the store"));
+}
+
+#[test]
+fn text_that_reads_otherwise_than_it_is_is_refused() {
+    for hidden in ["//\r((", "\u{202e}", "\u{200b}", "\u{2003}", "\u{b}"] {
+        let policies = format!("// {hidden}\n@id(\"all\") permit(principal, action, resource);");
+        let mut files = support::files(r#"@id("all") permit(principal, action, resource);"#);
+        files[2].1 = policies;
+        let bundle = countersign::policy::Authored::from_files(files).unwrap();
+        let error = bundle.load().unwrap_err().to_string();
+        assert!(error.contains("invisible character"), "{hidden:?}: {error}");
+    }
+}
+
+#[test]
+fn a_case_cannot_hide_behind_a_uid() {
+    let mut files = support::files(r#"@id("all") permit(principal, action, resource);"#);
+    files[3].1 = files[3].1.replace("{\"request\"", "{\"uid\": 1, \"request\"");
+    let bundle = countersign::policy::Authored::from_files(files).unwrap();
+    assert!(bundle.load().is_err());
+}
