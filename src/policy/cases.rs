@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::policy::LoadError;
 use crate::policy::entities::refuse_unknowns;
-use crate::policy::snapshot::Snapshot;
+use crate::policy::snapshot::{STACK_RED_ZONE, Snapshot};
 use crate::policy::source::Files;
 use crate::value::{Limits, Value};
 
@@ -156,7 +156,10 @@ fn run_one(
     let request = request.map_err(|error| malformed(error.to_string()))?;
 
     let ask = |policies: &PolicySet| {
-        let response = snapshot.engine.is_authorized(&request, policies, entities);
+        // With the least stack that a decision can have: what needs more fails here, not in force.
+        let response = stacker::grow(STACK_RED_ZONE, || {
+            snapshot.engine.is_authorized(&request, policies, entities)
+        });
         let reasons: BTreeSet<String> =
             response.diagnostics().reason().map(ToString::to_string).collect();
         (response.decision(), reasons, response.diagnostics().errors().count())

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use url::Url;
+
 use crate::action::host::{Endpoint, Host, HostPattern, Zone};
 use crate::action::path::PurePaths;
 use crate::identity::SpiffeId;
@@ -261,6 +263,18 @@ impl Linter<'_> {
             "the API is spoken to without encryption",
             |raw| url(raw).starts_with("http:") || url(raw).starts_with("ws:"),
         );
+        for (index, raw) in does.apis.iter().enumerate() {
+            let endpoint = endpoint_of(&url(raw)).filter(|_| !raw.starts_with('!'));
+            let unreachable = |endpoint: &Endpoint| {
+                self.compiled.grants.connect.covers_endpoint(endpoint).is_none()
+            };
+            self.warn_if(
+                endpoint.as_ref().is_some_and(unreachable),
+                "lint.api_out_of_reach",
+                &format!("do.apis[{index}]"),
+                "a call is a connection too, and `reach.connect` does not grant this one",
+            );
+        }
         self.warn_each(
             "do.messages",
             &does.messages,
@@ -710,6 +724,13 @@ fn is_system(raw: &str) -> bool {
 fn is_below(raw: &str, directory: &str) -> bool {
     let rest = raw.strip_prefix(directory);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The host and port of a pattern of URLs that names one host.
+fn endpoint_of(url: &str) -> Option<Endpoint> {
+    let url = Url::parse(url).ok()?;
+    let host = Host::parse(url.host_str().filter(|host| !host.contains('*'))?).ok()?;
+    Endpoint::new(host, url.port_or_known_default()?).ok()
 }
 
 /// Whether a pattern means `host` at some port. Which ports it lists is not known here.

@@ -428,6 +428,9 @@ impl Session {
 
     /// Accounts in the journal as [`head`](Self::head) does, through whichever sink there is.
     ///
+    /// A future that is dropped while its lines are being stored poisons the journal, as
+    /// [`open_async`](crate::Authorizer::open_async) says.
+    ///
     /// # Errors
     ///
     /// As [`head`](Self::head).
@@ -462,6 +465,9 @@ impl Session {
     }
 
     /// Closes the session as [`close`](Self::close) does, through whichever sink there is.
+    ///
+    /// A future that is dropped while its lines are being stored poisons the journal, as
+    /// [`open_async`](crate::Authorizer::open_async) says.
     ///
     /// # Errors
     ///

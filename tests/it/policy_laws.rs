@@ -21,6 +21,8 @@ use countersign::value::{Limits, Value};
 use countersign::{Reason, testing};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 use crate::support::gate::{Bundle, PERMIT};
@@ -631,6 +633,8 @@ proptest! {
                 }
             }
             Err(LoadError::Polarity { .. }) => prop_assert!(policies.contains("context.")),
+            // One that fails for every request fails the case of the fixture, and nothing is loaded.
+            Err(LoadError::Case(failure)) => prop_assert!(!failure.found.ends_with("with 0 errors")),
             Err(error) => return Err(TestCaseError::fail(format!("{error:?}"))),
         }
     }
@@ -649,4 +653,29 @@ proptest! {
             check_history(bundle.snapshot(), &facts)?;
         }
     }
+}
+
+/// A chain of conditions needs stack for each; what has too little left errs. So a bundle that passed
+/// its cases, which are asked with the least stack that a decision can have, must not err later.
+#[test]
+fn what_passes_its_cases_has_enough_stack_when_it_decides() {
+    let facts = facts().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let mut outcomes = BTreeMap::new();
+    for length in [8, 60, 100, 140, 220, 400] {
+        let chain = vec!["context.now >= 0"; length].join(" && ");
+        let forbid = format!(
+            "@id(\"deep\") forbid(principal, action, resource) when {{ {chain} && context.environment == \"nowhere\" }};"
+        );
+        let loaded = world(&format!("{PERMIT}\n{NOBODY}\n{forbid}")).load();
+        let failed = match &loaded {
+            Ok(bundle) => match facts.decide(bundle.snapshot()) {
+                Verdict::Refuse { reason, .. } => Some(reason),
+                _ => None,
+            },
+            Err(_) => None,
+        };
+        assert_ne!(failed, Some(Reason::PolicyError), "{length}");
+        outcomes.insert(length, loaded.as_ref().err().map(ToString::to_string));
+    }
+    assert_eq!(outcomes[&60], None, "{outcomes:?}");
 }

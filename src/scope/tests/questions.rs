@@ -27,7 +27,7 @@ fn a_careful_scope_raises_no_question() {
             "apis": ["GET https://api.example.org/v1/**"], "messages": ["email:*@example.org"]},
         "touch": {"read": ["/srv/web/**"], "write": ["/srv/web/src/**", "/tmp/build/**"], "delete": ["/srv/web/target/**"],
                   "memory": {"read": ["task/*"], "write": ["task/*"]}},
-        "reach": {"connect": ["git.example.org:443"], "listen": ["127.0.0.1:8080"], "packages": ["cargo:serde"]},
+        "reach": {"connect": ["git.example.org:443", "api.example.org:443"], "listen": ["127.0.0.1:8080"], "packages": ["cargo:serde"]},
         "run": {"models": ["*"]}"#;
     assert_eq!(codes(&parse(careful)), BTreeSet::new());
     assert_eq!(codes(&parse("")), BTreeSet::new());
@@ -72,6 +72,16 @@ fn services_are_questioned() {
     check(r#""do": {"apis": ["* https://api.example.org/**"]}"#, "lint.any_api");
     check(r#""do": {"apis": ["GET https://*/v1"]}"#, "lint.any_host");
     check(r#""do": {"apis": ["GET http://api.example.org/v1"]}"#, "lint.plain_text");
+    let api = r#""do": {"apis": ["GET https://api.example.org/v1"]}"#;
+    check(api, "lint.api_out_of_reach");
+    check(
+        &format!(r#"{api}, "reach": {{"connect": ["api.example.org:80"]}}"#),
+        "lint.api_out_of_reach",
+    );
+    check_silent(
+        &format!(r#"{api}, "reach": {{"connect": ["api.example.org:443"]}}"#),
+        "lint.api_out_of_reach",
+    );
     check(r#""do": {"messages": ["slack:*"]}"#, "lint.any_recipient");
     check(r#""do": {"messages": ["email:*@*"]}"#, "lint.any_recipient");
     check(
