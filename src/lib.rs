@@ -69,6 +69,7 @@
 //!   the host's own. It has [effects](action::Effect) in four [domains](action::Domain):
 //!   application, infrastructure, data, workload. Making an action never fails; what cannot be
 //!   understood is an effect of the kind [`Opaque`](action::Kind::Opaque), which no scope grants.
+//! - A [`shell::Shell`] is a line of bash as an action, with every effect that running it would have.
 //! - A [`scope::Scope`] is the descriptor of one task. Everything that it does not say is denied.
 //! - A policy bundle ([`policy::Authored`] to [`policy::Enforced`]) holds Cedar policies with their
 //!   schema and their own cases; it decides only after it passed them.
@@ -90,7 +91,7 @@
 //! remembers. A path can change between decision and use: open [`Granted::path`] without following
 //! links. Lines that were cut off the end leave no trace unless a position is held elsewhere.
 //!
-//! Not there yet: a parser of shell lines; granting a deferral by approvals; delegation and
+//! Not there yet: granting a deferral by approvals; delegation and
 //! revocation; signed scopes and proof of identity (both are taken on the host's word through
 //! `dangerous()`); checkpoints and disclosure proofs. README and SECURITY.md say more.
 //!
@@ -117,6 +118,7 @@ pub mod reason;
 pub mod receipt;
 pub mod scope;
 pub mod session;
+pub mod shell;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod text;

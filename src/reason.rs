@@ -70,6 +70,28 @@ reasons! {
     HostPattern = "host.pattern": "the host is a pattern";
     HostTooManyAddresses = "host.too_many_addresses": "the name has more resolved addresses than are decided at once";
 
+    ShellSyntax = "shell.syntax": "the line is not in the part of the shell language that is understood";
+    ShellTooLarge = "shell.too_large": "the line is longer, deeper or has more commands than are looked at";
+    ShellDialect = "shell.dialect": "the line is written for a shell that is not understood";
+    ShellInvisibleCharacter = "shell.invisible_character": "the line holds a control, bidirectional, invisible or look-alike character where it matters";
+    ShellDynamicProgram = "shell.dynamic_program": "which program is run is known only when the line runs";
+    ShellDynamicArgument = "shell.dynamic_argument": "an argument that changes what the program does is known only when the line runs";
+    ShellDynamicPath = "shell.dynamic_path": "a path is known only when the line runs";
+    ShellUnknownProgram = "shell.unknown_program": "nobody has described what this program does";
+    ShellUnknownOption = "shell.unknown_option": "nobody has described this option or subcommand of the program";
+    ShellArguments = "shell.arguments": "the arguments are not ones that the program takes";
+    ShellBuiltin = "shell.builtin": "a command of the shell itself changes what other commands mean";
+    ShellEnvironment = "shell.environment": "a variable is set that changes what programs do";
+    ShellCodeOnStdin = "shell.code_on_stdin": "an interpreter reads its code from its input";
+    ShellForeignCode = "shell.foreign_code": "code in another language is run that cannot be looked into";
+    ShellInnerLanguage = "shell.inner_language": "the program that is handed to a tool is not in the part of its language that is understood";
+    ShellAppendedArguments = "shell.appended_arguments": "a program gets arguments that are known only when the line runs";
+    ShellCreatedName = "shell.created_name": "a path goes through a name that the line itself creates or changes";
+    ShellWorkingDirectory = "shell.working_directory": "the directory that a relative path starts at is not known";
+    ShellArithmetic = "shell.arithmetic": "an arithmetic expression may run commands";
+    ShellProfile = "shell.profile": "the shell reads start-up files that were not declared harmless";
+    ShellNetwork = "shell.network": "the program connects to a place that the line does not name";
+
     ToolUnregistered = "tool.unregistered": "the tool is not registered";
     ToolSchemaChanged = "tool.schema_changed": "the schema of the tool is not the registered one";
     ToolArgument = "tool.argument": "an argument does not fit the registered schema of the tool";

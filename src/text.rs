@@ -16,6 +16,30 @@ pub(crate) fn check_visible(text: &str) -> Result<(), char> {
     text.chars().find(|&c| is_hidden(c)).map_or(Ok(()), Err)
 }
 
+/// Matches one segment; `*` stands for any bytes. Both are UTF-8, so characters are never cut.
+pub(crate) fn glob(pattern: &[u8], text: &[u8], step: &mut impl FnMut()) -> bool {
+    let (mut pattern, mut text) = (pattern, text);
+    let mut back: Option<(&[u8], &[u8])> = None;
+    loop {
+        step();
+        match (pattern.split_first(), text.split_first()) {
+            (Some((b'*', after)), _) => {
+                back = Some((after, text));
+                pattern = after;
+            }
+            (Some((expected, after)), Some((found, rest))) if expected == found => {
+                (pattern, text) = (after, rest);
+            }
+            (None, None) => return true,
+            _ => {
+                let Some((after, [_, rest @ ..])) = back else { return false };
+                back = Some((after, rest));
+                (pattern, text) = (after, rest);
+            }
+        }
+    }
+}
+
 /// Writes what [`check_visible`] refuses as `\u{202e}` and a backslash as two, so that no two
 /// texts look alike.
 pub(crate) fn escape_visible(text: &str) -> String {

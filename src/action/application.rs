@@ -284,6 +284,17 @@ impl SendMessage {
         self
     }
 
+    /// Takes what [`describe`](Action::describe) says of a text, for those who have no more of it.
+    pub(super) const fn with_described_body(
+        mut self,
+        body: Option<Digest>,
+        bytes: Option<u64>,
+    ) -> Self {
+        self.body = body;
+        self.bytes = bytes;
+        self
+    }
+
     fn effect(&self, recipient: &str) -> Result<Effect, Malformed> {
         let channel = token(&self.channel)?;
         let mut address = name(recipient)?;
@@ -556,7 +567,10 @@ impl Action for RemoteShell {
     }
 
     fn effects(&self, context: &EffectContext<'_>, effects: &mut Effects) {
-        effects.push_or_opaque(&Kind::Exec, exec_effect(context, &self.program, &[], true));
+        effects.push_or_opaque(
+            &Kind::Exec,
+            exec_effect(context, &self.program, &[] as &[&str], Some(Reason::ScopeOpaque)),
+        );
         let network = match self.direction {
             Direction::Reverse => Kind::Connect,
             Direction::Bind => Kind::Listen,

@@ -275,8 +275,8 @@ pub enum Target {
     Program {
         /// The name without directories, or the resolved path.
         program: Box<str>,
-        /// Whether the program's effects are not known at all.
-        opaque: bool,
+        /// Why not everything that the program does is known, where it is not.
+        opaque: Option<Reason>,
     },
     /// One end of a connection, with the one address that this effect is about, if any is known.
     Endpoint {
@@ -308,6 +308,15 @@ pub enum Target {
         ecosystem: Box<str>,
         /// The name there.
         name: Box<str>,
+    },
+    /// The files whose names match a pattern: what a shell makes of `src/*.rs`.
+    Files {
+        /// The directory that the pattern starts at.
+        below: ResolvedPath,
+        /// Segments below it, in which `*` stands for any characters of one.
+        names: Box<str>,
+        /// Whether everything below what matches is meant too.
+        recursive: bool,
     },
     /// A file or directory.
     File {
@@ -373,7 +382,7 @@ impl Target {
             Self::Identity(_) => "Identity",
             Self::Infrastructure { .. } => "Infrastructure",
             Self::Package { .. } => "Package",
-            Self::File { .. } => "File",
+            Self::File { .. } | Self::Files { .. } => "File",
             Self::Table(_) => "Table",
             Self::Object { .. } => "Object",
             Self::Memory(_) => "Memory",
@@ -401,6 +410,9 @@ impl Target {
             }
             Self::Package { ecosystem, name } => write!(out, "{ecosystem}:{name}"),
             Self::File { path, .. } => out.write_str(path.as_str()),
+            Self::Files { below, names, .. } => {
+                write!(out, "{}/{names}", below.as_str().trim_end_matches('/'))
+            }
             Self::Job { queue, .. } => out.write_str(queue),
             Self::Unknown { reason, .. } => out.write_str(reason.code()),
             Self::Program { program: name, .. }
@@ -675,6 +687,7 @@ fn write_fact(out: &mut String, fact: &Fact) {
 pub struct Effects {
     list: Vec<Effect>,
     overflow: bool,
+    directory: Option<ResolvedPath>,
 }
 
 impl Effects {
@@ -703,6 +716,21 @@ impl Effects {
         let facts = Facts::new().text("kind", of.clone()).text("reason", reason.code());
         let effect = Effect::new(Kind::Opaque(kind.domain()), Target::Unknown { reason, of });
         self.push(effect.with_facts(facts));
+    }
+
+    /// Notes the directory that a command starts in, which the permit hands out.
+    pub(crate) fn start_in(&mut self, directory: ResolvedPath) {
+        self.directory = Some(directory);
+    }
+
+    /// Takes out the directory that a command starts in.
+    pub(crate) fn take_directory(&mut self) -> Option<ResolvedPath> {
+        self.directory.take()
+    }
+
+    /// Takes out what was added, in the order of adding.
+    pub(crate) fn take(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.list)
     }
 
     /// Adds the effect that `build` makes, or what it failed for as opaque.

@@ -102,7 +102,8 @@ impl Action for Exec {
     }
 
     fn effects(&self, context: &EffectContext<'_>, effects: &mut Effects) {
-        let exec = exec_effect(context, &self.program, &self.arguments, self.opaque);
+        let opaque = self.opaque.then_some(Reason::ScopeOpaque);
+        let exec = exec_effect(context, &self.program, &self.arguments, opaque);
         effects.push_or_opaque(&Kind::Exec, exec);
         for action in &self.also {
             action.effects(context, effects);
@@ -114,22 +115,22 @@ impl Action for Exec {
 pub(crate) fn exec_effect(
     context: &EffectContext<'_>,
     program: &str,
-    arguments: &[String],
-    opaque: bool,
+    arguments: &[impl AsRef<str>],
+    opaque: Option<Reason>,
 ) -> Result<Effect, Malformed> {
     let program: Box<str> = if program.contains('/') {
         context.resolve(program)?.as_str().into()
     } else {
         name(program)?
     };
-    let too_long = arguments.iter().map(String::len).sum::<usize>() > MAX_TEXT_BYTES * 4;
-    if arguments.len() > MAX_ARGUMENTS || too_long {
+    let length = arguments.iter().map(|argument| argument.as_ref().len()).sum::<usize>();
+    if arguments.len() > MAX_ARGUMENTS || length > MAX_TEXT_BYTES * 4 {
         return Err(Reason::ActionTooLarge.into());
     }
     let count = i64::try_from(arguments.len()).map_err(|_| Reason::ActionTooLarge)?;
     // All of them: a policy that looks for a flag must find it, however many stand before it.
     let mut argv: Vec<Box<str>> =
-        arguments.iter().map(|argument| argument.as_str().into()).collect();
+        arguments.iter().map(|argument| argument.as_ref().into()).collect();
     argv.sort_unstable();
     argv.dedup();
     if argv.len() > MAX_DISTINCT_ARGUMENTS {

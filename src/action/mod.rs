@@ -8,6 +8,7 @@
 mod application;
 mod data;
 mod effect;
+mod from_json;
 mod host_action;
 mod infrastructure;
 mod workload;
@@ -32,7 +33,9 @@ pub use self::effect::{
     Effect, Effects, Fact, Facts, Kind, MAX_EFFECTS, MAX_FACTS, MAX_NAME_BYTES, Malformed, Target,
     Usage,
 };
+pub use self::from_json::{ActionError, MAX_NESTED, from_value};
 pub use self::host_action::{ActionSpec, FactType, HostAction, IntoFact, MAX_TEXT_BYTES};
+pub(crate) use self::infrastructure::exec_effect;
 pub use self::infrastructure::{
     ChangeIdentity, ChangePrivilege, Connect, Exec, InstallPackage, Listen, MutateInfrastructure,
     Transport, Tunnel, TunnelDirection, UseSecret,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::action::path::ResolvedPath;
 use crate::action::{Action, Effect};
 use crate::authorizer::Permit;
 use crate::reason::Reason;
@@ -93,7 +94,9 @@ pub enum EffectOutcome {
 }
 
 impl EffectDecision {
-    pub(crate) const fn severity(&self) -> Severity {
+    /// Returns how severe the decision is.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
         match self.outcome {
             EffectOutcome::Allow => Severity::Allow,
             EffectOutcome::Defer { .. } => Severity::Defer,
@@ -113,11 +116,28 @@ impl EffectDecision {
 }
 
 /// How severe a decision is; the worst of all effects is that of the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Severity {
+///
+/// Exhaustive on purpose, as [`Decision`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// It may happen.
     Allow,
+    /// It may happen once people approve.
     Defer,
+    /// It may not happen.
     Deny,
+}
+
+impl Severity {
+    /// Returns the stable name: `allow`, `defer`, `deny`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Defer => "defer",
+            Self::Deny => "deny",
+        }
+    }
 }
 
 /// The call as it was decided.
@@ -127,14 +147,21 @@ pub(crate) struct Decided {
     pub(crate) call: u64,
     pub(crate) effects: Vec<EffectDecision>,
     pub(crate) reasons: Vec<Reason>,
+    /// Where a command that the action hands out starts.
+    pub(crate) directory: Option<ResolvedPath>,
 }
 
 impl Decided {
-    pub(crate) fn new(session: SessionId, call: u64, effects: Vec<EffectDecision>) -> Self {
+    pub(crate) fn new(
+        session: SessionId,
+        call: u64,
+        effects: Vec<EffectDecision>,
+        directory: Option<ResolvedPath>,
+    ) -> Self {
         let mut reasons: Vec<Reason> = effects.iter().filter_map(EffectDecision::reason).collect();
         reasons.sort_unstable();
         reasons.dedup();
-        Self { session, call, effects, reasons }
+        Self { session, call, effects, reasons, directory }
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, verb: &str) -> fmt::Result {

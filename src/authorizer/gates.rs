@@ -4,6 +4,7 @@
 use crate::action::path::PathResolver;
 use crate::action::{Effect, Provenance, Target};
 use crate::authorizer::decision::{EffectDecision, EffectOutcome, Severity};
+use crate::authorizer::memory::Asker;
 use crate::governance::limits::{Charge, Ledger, SessionLimits};
 use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
 use crate::reason::Reason;
@@ -19,13 +20,17 @@ pub(crate) struct Question<'a> {
     pub(crate) limits: &'a SessionLimits,
     pub(crate) ledger: &'a Ledger,
     pub(crate) principal: &'a Principal,
+    /// Earlier answers of the policies, for those who only ask. A session has none: what it allows is
+    /// decided anew each time.
+    pub(crate) memory: Option<&'a Asker>,
     pub(crate) paths: &'a dyn PathResolver,
     pub(crate) environment: &'a str,
     pub(crate) provenance: Provenance,
     /// The data classes that the session has touched.
     pub(crate) labels: &'a [Box<str>],
-    /// Those, and the ones that this call touches: what it reads counts for what it sends.
-    pub(crate) call_labels: &'a [Box<str>],
+    /// Those, and the ones that this call touches: what it reads counts for what it sends. None where
+    /// there would be too many, which denies the call.
+    pub(crate) call_labels: Option<&'a [Box<str>]>,
     /// What the clock says, or why it cannot be believed.
     pub(crate) time: Result<Timestamp, Reason>,
     /// The time that is put on record.
@@ -48,18 +53,24 @@ impl Question<'_> {
         let call = self.ledger.check_call(self.limits);
         let mut charge = Charge::default();
         let readers = effects.iter().filter(|effect| !touched(effect).is_empty()).count();
-        let decided: Vec<EffectDecision> = effects
+        let all_labels = self.call_labels.unwrap_or(self.labels);
+        let mut decided: Vec<EffectDecision> = effects
             .into_iter()
             .map(|effect| match lifecycle {
                 Err(reason) => denied(effect, reason),
                 Ok(()) => {
                     // A read by itself is judged by what was read before it.
                     let alone = readers == 1 && !touched(&effect).is_empty();
-                    let labels = if alone { self.labels } else { self.call_labels };
+                    let labels = if alone { self.labels } else { all_labels };
                     self.decide_one(effect, call, labels, &mut charge)
                 }
             })
             .collect();
+        if self.call_labels.is_none() {
+            for effect in &mut decided {
+                effect.outcome = EffectOutcome::Deny { reason: Reason::ActionTooLarge };
+            }
+        }
         let severity = decided.iter().map(EffectDecision::severity).max();
         // No effect is no permission: `Effects::finish` always leaves one.
         Answer { effects: decided, severity: severity.unwrap_or(Severity::Deny), charge }
@@ -112,7 +123,11 @@ impl Question<'_> {
                 distinct_targets: self.ledger.distinct_targets(),
             },
         };
-        let (outcome, policies) = match self.snapshot.decide(self.principal, &effect, &facts) {
+        let verdict = match self.memory {
+            None => self.snapshot.decide(self.principal, &effect, &facts),
+            Some(memory) => memory.decide(self.snapshot, self.principal, &effect, &facts),
+        };
+        let (outcome, policies) = match verdict {
             Verdict::Permit { policies } => (EffectOutcome::Allow, policies),
             Verdict::Approval { quorums, policies } => (EffectOutcome::Defer { quorums }, policies),
             Verdict::Refuse { reason, policies } => (EffectOutcome::Deny { reason }, policies),

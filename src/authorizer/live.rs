@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::action::path::ResolvedPath;
 use crate::action::{Action, Domain, Effect, EffectContext, Effects, Reversibility};
 use crate::authorizer::decision::{Decided, EffectDecision, EffectOutcome, Severity};
 use crate::authorizer::gates::Question;
@@ -20,7 +21,7 @@ use crate::receipt::{
     self, About, CallRecord, DomainRecord, EffectRecord, EndStatus, Group, MAX_LABELS,
     OutcomeRecord, OutcomeStatus, SessionId, Ticket, Turnstile,
 };
-use crate::session::state::{Stage, State};
+use crate::session::state::{Stage, State, labels_with};
 use crate::time::Timestamp;
 use crate::value::write_string;
 
@@ -81,10 +82,11 @@ impl Live {
         let shared = &*self.shared;
         let scope = &self.prepared.scope;
         let snapshot = shared.snapshot();
-        let (description, effects) = {
+        let mut described = {
             let context = EffectContext::new(&*shared.paths, scope.workspace(), snapshot.tools());
             describe(&action, &context)
         };
+        let effects = std::mem::take(&mut described.effects);
         let limits = capped(&self.prepared.limits, snapshot.limits());
 
         let mut state = self.lock()?;
@@ -96,29 +98,24 @@ impl Live {
         let (time, now) = state.advance(shared.clock.now().ok());
         state.ledger.tick(now, &limits);
         // What the call reads counts for what it sends, and for every later call once it is allowed.
-        let labels = state.labels_with(effects.iter());
+        let labels = labels_with(&state.labels, effects.iter());
         let question = Question {
             snapshot: &snapshot,
             scope,
             limits: &limits,
             ledger: &state.ledger,
             principal: &self.principal,
+            memory: None,
             paths: &*shared.paths,
             environment: &shared.environment,
             provenance: call.provenance,
             labels: &state.labels,
-            call_labels: labels.as_deref().unwrap_or(&state.labels),
+            call_labels: labels.as_deref(),
             time,
             now,
         };
         let facts = write_facts(&question);
-        let mut answer = question.decide(effects);
-        if labels.is_none() {
-            for effect in &mut answer.effects {
-                effect.outcome = EffectOutcome::Deny { reason: Reason::ActionTooLarge };
-            }
-            answer.severity = Severity::Deny;
-        }
+        let answer = question.decide(effects);
 
         let number = state.chain.next_call();
         let mut until = None;
@@ -139,8 +136,8 @@ impl Live {
                 state.ledger.deny(effects, &limits);
             }
         }
-        let decided = Decided::new(self.id, number, answer.effects);
-        let lines = Lines { live: self, call, description: &description, facts: &facts };
+        let decided = Decided::new(self.id, number, answer.effects, described.directory.take());
+        let lines = Lines { live: self, call, description: &described.text, facts: &facts };
         let group =
             lines.write(&mut state, &decided, &action.kind(), snapshot.digest(), until, now);
         // The ticket is issued under the lock, so that its order is the chain's. A line that could
@@ -385,7 +382,7 @@ pub(crate) struct Stop {
 }
 
 /// The limits of a scope where they are smaller than the caps of the bundle, and the caps elsewhere.
-fn capped(limits: &SessionLimits, caps: &BundleLimits) -> SessionLimits {
+pub(crate) fn capped(limits: &SessionLimits, caps: &BundleLimits) -> SessionLimits {
     let cap = |own: u64, cap: Option<u64>| own.min(cap.unwrap_or(u64::MAX));
     SessionLimits {
         actions: cap(limits.actions, caps.actions),
@@ -405,13 +402,23 @@ pub(crate) enum Start {
     Late,
 }
 
-/// What an action says of itself, within its bounds: description and effects.
-fn describe<A: Action>(action: &A, context: &EffectContext<'_>) -> (String, Vec<Effect>) {
+/// What an action says of itself, within its bounds.
+pub(crate) struct Described {
+    /// Its arguments, as canonical JSON.
+    pub(crate) text: String,
+    pub(crate) effects: Vec<Effect>,
+    /// Where a command that it hands out starts.
+    pub(crate) directory: Option<ResolvedPath>,
+}
+
+/// Asks an action what it is and does.
+pub(crate) fn describe<A: Action + ?Sized>(action: &A, context: &EffectContext<'_>) -> Described {
     let mut effects = Effects::default();
     let description = action.describe().to_canonical();
     if description.len() <= MAX_DESCRIPTION_BYTES {
         action.effects(context, &mut effects);
-        return (description, effects.finish());
+        let directory = effects.take_directory();
+        return Described { text: description, effects: effects.finish(), directory };
     }
     // Too large to be kept: its digest stands for it, and every effect it has is unknown.
     let digest = Digest::of("countersign 2026-11 large action v1", description.as_bytes());
@@ -424,7 +431,8 @@ fn describe<A: Action>(action: &A, context: &EffectContext<'_>) -> (String, Vec<
             last = Some(effect.domain());
         }
     }
-    (format!("{{\"bytes\":{},\"digest\":\"{digest}\"}}", description.len()), opaque.finish())
+    let text = format!("{{\"bytes\":{},\"digest\":\"{digest}\"}}", description.len());
+    Described { text, effects: opaque.finish(), directory: None }
 }
 
 /// Writes the facts that a decision depends on beside the effects, as canonical JSON.

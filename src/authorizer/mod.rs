@@ -3,8 +3,10 @@
 mod builder;
 mod call;
 mod decision;
+mod evaluator;
 pub(crate) mod gates;
 pub(crate) mod live;
+mod memory;
 mod pending;
 mod permit;
 pub(crate) mod shared;
@@ -20,7 +22,8 @@ pub use self::builder::{
     AuthorizerBuilder, BuildError, NeedsIdentity, NeedsPolicy, NeedsSink, Ready,
 };
 pub use self::call::{Call, CallError};
-pub use self::decision::{Decision, Deferral, Denial, EffectDecision, EffectOutcome};
+pub use self::decision::{Decision, Deferral, Denial, EffectDecision, EffectOutcome, Severity};
+pub use self::evaluator::{Evaluator, Judgement, Trial};
 pub use self::pending::{OutOfOrder, Pending};
 pub use self::permit::{Granted, Permit, RunError, Running, StartError};
 pub use self::shared::Sink;

@@ -11,6 +11,7 @@ use crate::authorizer::decision::{Decided, EffectDecision};
 use crate::authorizer::live::{Live, Start};
 use crate::digest::Digest;
 use crate::receipt::{OutcomeStatus, SessionId};
+use crate::shell::Shell;
 use crate::time::Timestamp;
 
 /// Proof that one action was allowed: bound to that action, to its session, and to some seconds.
@@ -230,6 +231,32 @@ impl<A> Granted<A> {
     /// Adds to the accelerator seconds that were really used.
     pub fn used_accelerator_seconds(&self, seconds: u64) {
         self.meter.accelerator_seconds.add(seconds);
+    }
+}
+
+impl Granted<Shell> {
+    /// Returns the command that runs exactly the line that was decided on: the declared shell without
+    /// start-up files, in the resolved directory, with the declared environment and no other variable.
+    ///
+    /// None where the directory could not be resolved; such a line is denied as soon as it names a
+    /// relative path.
+    ///
+    /// # Security
+    ///
+    /// The effects were worked out for this shell, directory and environment. Add no argument, variable or
+    /// start-up file to the command. Its standard streams are the caller's to choose; what it reads is
+    /// never taken for code.
+    #[must_use]
+    pub fn command(&self) -> Option<std::process::Command> {
+        let directory = self.decided.directory.as_ref()?;
+        let env = self.action.env();
+        let mut command = std::process::Command::new(env.program());
+        command
+            .args(["--noprofile", "--norc", "-c", self.action.line()])
+            .env_clear()
+            .envs(env.variables())
+            .current_dir(directory.as_str());
+        Some(command)
     }
 }
 

@@ -320,6 +320,7 @@ fn target_hash(effect: &Effect) -> Option<u64> {
         | Target::Privilege(_)
         | Target::Package { .. }
         | Target::File { .. }
+        | Target::Files { .. }
         | Target::Memory(_)
         | Target::Model(_)
         | Target::Training(_)

@@ -183,10 +183,11 @@ impl Authored {
         let entities = self.files.has(ENTITIES).then(|| self.files.bytes(ENTITIES)).transpose()?;
         let store = Store::load(entities, &self.tools, &schema, &schema_json)?;
         let known: BTreeSet<&str> = manifest.quorums.iter().map(|q| q.name.as_str()).collect();
-        let (mut named, mut asks_approval) = (Vec::new(), Vec::new());
+        let (mut named, mut asks_approval, mut reads_time) = (Vec::new(), Vec::new(), false);
         for policy in &policies {
             let survey = check_policy(policy, &known, &store)?;
             asks_approval.push(survey.asks_approval);
+            reads_time |= survey.reads_time;
             let literals = survey.literals.iter().filter_map(|(kind, id)| uid(kind, id));
             named.push(literals.collect());
         }
@@ -216,6 +217,7 @@ impl Authored {
             policies,
             named,
             asks_approval,
+            reads_time,
             store,
             types: Types { action: parse("Action")?, agent: parse("Agent")? },
             engine: cedar_policy::Authorizer::new(),

@@ -24,11 +24,16 @@ pub(super) struct Survey {
     pub(super) literals: Vec<(String, String)>,
     /// Those among them that are looked into: attributes, tags, or on the left of `in`.
     pub(super) read: Vec<(String, String)>,
+    /// Whether the policy looks at the time.
+    pub(super) reads_time: bool,
     /// Whether `Action::"ToolCall"` stands elsewhere than on the right side of `action in`.
     pub(super) names_tool_call: bool,
     tracked: bool,
     arithmetic: bool,
 }
+
+/// The attribute of the context that holds the time.
+const TIME: &str = "now";
 
 /// A fact that grows while a session lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +160,7 @@ impl Survey {
             }
             Expr::GetAttr { expr, attr } => {
                 if is_context(expr) {
+                    self.reads_time |= attr == TIME;
                     return match Tracked::named(attr) {
                         Some(_) => Err(unknown_form(attr)),
                         None => Ok(()),
@@ -165,6 +171,7 @@ impl Survey {
             }
             Expr::HasAttr { expr, attrs } => {
                 if is_context(expr) {
+                    self.reads_time |= attrs.first() == TIME;
                     return match Tracked::named(attrs.first()) {
                         Some(_) => Err(unknown_form(attrs.first())),
                         None => Ok(()),
@@ -358,6 +365,26 @@ mod tests {
 
     fn permit(condition: &str, ok: bool) {
         check(&format!("permit(principal, action, resource) when {{ {condition} }};"), ok);
+    }
+
+    #[test]
+    fn policies_that_look_at_the_time_are_known() {
+        let check = |condition: &str, expected: bool| {
+            let policy = format!("forbid(principal, action, resource) when {{ {condition} }};");
+            let policy = cedar_policy::Policy::parse(None, policy).unwrap();
+            let survey = survey(&policy.to_pst().unwrap()).unwrap();
+            assert_eq!(survey.reads_time, expected, "{condition}");
+        };
+        check("true", false);
+        check("context.now > 1", true);
+        check("1 < context.now", true);
+        check("context has now", true);
+        check("context.counters.actions > context.now", true);
+        check("if context.now == 1 then true else false", true);
+        check("[1, 2].contains(context.now)", true);
+        check("{a: context.now}.a == 1", true);
+        check("context.task == \"now\"", false);
+        check("context.input.now == 1", false);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub(super) named: Vec<Vec<EntityUid>>,
     /// For each policy, whether it depends on approvals.
     pub(super) asks_approval: Vec<bool>,
+    /// Whether any policy looks at the time.
+    pub(super) reads_time: bool,
     pub(super) store: Store,
     pub(super) index: Index,
     pub(super) types: Types,
@@ -262,6 +264,13 @@ impl Snapshot {
     #[must_use]
     pub const fn tools(&self) -> &ToolManifest {
         &self.tools
+    }
+
+    /// Tells whether any policy looks at the time: without one, the same question has the same
+    /// answer at any time.
+    #[must_use]
+    pub const fn reads_time(&self) -> bool {
+        self.reads_time
     }
 
     /// Asks the policies about one effect.

@@ -263,16 +263,16 @@ impl CompiledScope {
         let programs = &self.grants.programs;
         let listed = programs.binary_search_by(|granted| (*granted.name).cmp(program));
         if let Some(granted) = listed.ok().and_then(|at| programs.get(at)) {
-            if *opaque && !granted.opaque {
-                return Err(Reason::ScopeOpaque);
+            if let Some(reason) = opaque.filter(|_| !granted.opaque) {
+                return Err(reason);
             }
             return Ok(Rule { field: "do.programs", index: Some(granted.index) });
         }
         if !self.grants.workspace_code || !is_inside(program, self.workspace()) {
             return Err(Reason::ScopeProgram);
         }
-        if *opaque && !self.grants.workspace_code_opaque {
-            return Err(Reason::ScopeOpaque);
+        if let Some(reason) = opaque.filter(|_| !self.grants.workspace_code_opaque) {
+            return Err(reason);
         }
         Ok(Rule { field: "do.workspace_code", index: None })
     }
@@ -366,6 +366,9 @@ impl DataGrants {
                 self.files.covers(name).filter(|_| !holds())
             }
             Target::File { path, recursive: true } => self.files.covers_subtree(path_name(path)),
+            Target::Files { below, names, recursive } => {
+                self.files.covers_matches(path_name(below), names, *recursive)
+            }
             Target::Table(name) => self.tables.covers(&**name),
             Target::Object { name, recursive: false } => self.objects.covers(&**name),
             Target::Object { name, recursive: true } => self.objects.covers_subtree(&**name),
@@ -377,6 +380,9 @@ impl DataGrants {
     fn subtracts(&self, target: &Target) -> bool {
         match target {
             Target::File { path, recursive } => self.files.subtracts(path_name(path), *recursive),
+            Target::Files { below, names, recursive } => {
+                self.files.subtracts_matches(path_name(below), names, *recursive)
+            }
             Target::Table(name) => self.tables.subtracts(&**name, false),
             Target::Object { name, recursive } => self.objects.subtracts(&**name, *recursive),
             _ => true,

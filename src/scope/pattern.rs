@@ -12,7 +12,7 @@ use std::fmt;
 use crate::action::path::{
     PathError, PathResolver, ResolvedPath, resolve_absolute, resolve_nofollow,
 };
-use crate::text::{check_visible, excerpt};
+use crate::text::{check_visible, excerpt, glob};
 
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1024;
@@ -290,6 +290,46 @@ impl Pattern {
         segments.next().is_none()
     }
 
+    /// Reports whether this could match a name that `names` matches below `directory`, or with
+    /// `recursive` something below that.
+    ///
+    /// A `*` at the beginning of a segment of `names` does not match a name that begins with a dot,
+    /// as in a shell.
+    fn meets_matches(&self, directory: &str, names: &str, recursive: bool) -> bool {
+        let mut segments = Segments::new(Name::from(directory), self.separator);
+        let mut names = names.split(self.separator.character()).peekable();
+        for part in &self.parts {
+            if *part == Part::Any {
+                return true;
+            }
+            if let Some((segment, rest)) = segments.next() {
+                if !self.part_matches(*part, segment, &mut || ()) {
+                    return false;
+                }
+                segments = rest;
+                continue;
+            }
+            let Some(name) = names.next() else { return recursive };
+            let both = |own: &str| match (own.contains('*'), name.contains('*')) {
+                (_, false) => self.part_matches(*part, name, &mut || ()),
+                (false, true) => {
+                    !(name.starts_with('*') && own.starts_with('.'))
+                        && glob(name.as_bytes(), own.as_bytes(), &mut || ())
+                }
+                // Two patterns may meet.
+                (true, true) => true,
+            };
+            let own = match part {
+                Part::Literal(start, end) | Part::Glob(start, end) => self.slice(*start, *end),
+                Part::Any => return true,
+            };
+            if !both(own) {
+                return false;
+            }
+        }
+        segments.next().is_none() && names.peek().is_none()
+    }
+
     /// Reports whether the part before the first wildcard lies below `name`.
     fn has_head_below(&self, name: &str) -> bool {
         let literal = self.parts.iter().take_while(|part| matches!(part, Part::Literal(..)));
@@ -334,30 +374,6 @@ fn push_segment(text: &mut String, segment: &str, count: usize, separator: Separ
         text.push(separator.character());
     }
     text.push_str(segment);
-}
-
-/// Matches one segment; `*` stands for any bytes. Both are UTF-8, so characters are never cut.
-fn glob(pattern: &[u8], text: &[u8], step: &mut impl FnMut()) -> bool {
-    let (mut pattern, mut text) = (pattern, text);
-    let mut back: Option<(&[u8], &[u8])> = None;
-    loop {
-        step();
-        match (pattern.split_first(), text.split_first()) {
-            (Some((b'*', after)), _) => {
-                back = Some((after, text));
-                pattern = after;
-            }
-            (Some((expected, after)), Some((found, rest))) if expected == found => {
-                (pattern, text) = (after, rest);
-            }
-            (None, None) => return true,
-            _ => {
-                let Some((after, [_, rest @ ..])) = back else { return false };
-                back = Some((after, rest));
-                (pattern, text) = (after, rest);
-            }
-        }
-    }
 }
 
 /// The segments of a name that are still to come; the empty name has none.
@@ -518,6 +534,28 @@ impl Grants {
         let (index, pattern) = self.includes.iter().find(|(_, pattern)| all(pattern))?;
         let touched = || self.excludes.iter().any(|pattern| pattern.meets_subtree(name));
         (name.is_plain(pattern.separator) && !touched()).then_some(*index)
+    }
+
+    /// As [`covers`](Self::covers), for every name below `directory` that `names` can match.
+    ///
+    /// Errs on the side of refusing, as [`covers_subtree`](Self::covers_subtree) does.
+    pub(crate) fn covers_matches(
+        &self,
+        directory: &str,
+        names: &str,
+        recursive: bool,
+    ) -> Option<u16> {
+        let all = |pattern: &Pattern| pattern.takes_subtrees() && pattern.matches(directory);
+        let (index, pattern) = self.includes.iter().find(|(_, pattern)| all(pattern))?;
+        let plain = Name::from(directory).is_plain(pattern.separator)
+            && Name::from(names).is_plain(pattern.separator);
+        (plain && !self.subtracts_matches(directory, names, recursive)).then_some(*index)
+    }
+
+    /// Reports whether a subtraction could match one of the names that `names` matches below
+    /// `directory`, or something below it.
+    pub(crate) fn subtracts_matches(&self, directory: &str, names: &str, recursive: bool) -> bool {
+        self.excludes.iter().any(|pattern| pattern.meets_matches(directory, names, recursive))
     }
 
     /// Reports whether a subtraction names something below `name` without a wildcard on the way.

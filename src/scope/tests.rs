@@ -100,7 +100,10 @@ fn mail(address: &str) -> Effect {
 }
 
 fn program(name: &str, opaque: bool) -> Effect {
-    Effect::new(Kind::Exec, Target::Program { program: name.into(), opaque })
+    Effect::new(
+        Kind::Exec,
+        Target::Program { program: name.into(), opaque: opaque.then_some(Reason::ScopeOpaque) },
+    )
 }
 
 fn pay(account: &str, amount: &str, currency: &str) -> Effect {
@@ -412,7 +415,10 @@ fn a_kind_with_a_foreign_target_is_refused() {
                 Kind::ReadData | Kind::WriteData | Kind::DeleteData | Kind::ExportData
             ) && matches!(
                 target,
-                Target::File { .. } | Target::Table(_) | Target::Object { .. }
+                Target::File { .. }
+                    | Target::Files { .. }
+                    | Target::Table(_)
+                    | Target::Object { .. }
             );
             if std::mem::discriminant(target) == own || data {
                 continue;

@@ -14,7 +14,7 @@ use crate::authorizer::{AuthorizeError, Authorizer, Call, Decision, Pending, Sin
 use crate::entropy::EntropyError;
 use crate::governance::limits::Ledger;
 use crate::identity::VerifiedIdentity;
-use crate::policy::Principal;
+use crate::policy::{Principal, Snapshot};
 use crate::reason::Reason;
 use crate::receipt::{
     About, BeginRecord, Group, SessionChain, SessionId, SessionReport, Turnstile, Verified,
@@ -274,18 +274,11 @@ impl Authorizer {
         let now = self.shared.clock.now().map_err(AuthorizeError::from)?;
         let prepared = self.shared.prepare(scope).map_err(OpenError::Scope)?;
         let scope = &prepared.scope;
-        if !scope.agent().contains(agent.id()) {
-            return Err(OpenError::Refused(Reason::IdentityMismatch));
-        }
+        check_agent(scope, agent)?;
         if now >= scope.expires() {
             return Err(OpenError::Refused(Reason::SessionExpired));
         }
-        if let Some(hours) = self.shared.snapshot().limits().scope_hours {
-            let most = Duration::from_secs(u64::from(hours) * 3600);
-            if scope.expires().since(scope.not_before()) > most {
-                return Err(OpenError::TooLong { hours });
-            }
-        }
+        check_lifetime(scope, &self.shared.snapshot())?;
         let above = prepared.above(agent.id());
         let principal = above.and_then(|above| Principal::new(agent.id(), above));
         let principal = principal.ok_or(OpenError::Refused(Reason::IdentityMismatch))?;
@@ -312,6 +305,28 @@ impl Authorizer {
         };
         Session { live: Arc::new(live) }
     }
+}
+
+/// Checks that `scope` was given to `agent`, or to a class that it belongs to.
+pub(crate) fn check_agent(
+    scope: &CompiledScope,
+    agent: &VerifiedIdentity,
+) -> Result<(), OpenError> {
+    match scope.agent().contains(agent.id()) {
+        true => Ok(()),
+        false => Err(OpenError::Refused(Reason::IdentityMismatch)),
+    }
+}
+
+/// Checks that `scope` is valid for no longer than the bundle allows.
+pub(crate) fn check_lifetime(scope: &CompiledScope, snapshot: &Snapshot) -> Result<(), OpenError> {
+    if let Some(hours) = snapshot.limits().scope_hours {
+        let most = Duration::from_secs(u64::from(hours) * 3600);
+        if scope.expires().since(scope.not_before()) > most {
+            return Err(OpenError::TooLong { hours });
+        }
+    }
+    Ok(())
 }
 
 impl Session {

@@ -37,6 +37,22 @@ pub(crate) fn touched(effect: &Effect) -> &[Box<str>] {
     }
 }
 
+/// Returns `held` and the labels that allowing `effects` would add; `None` when there would be too many.
+pub(crate) fn labels_with<'a>(
+    held: &[Box<str>],
+    effects: impl Iterator<Item = &'a Effect>,
+) -> Option<Vec<Box<str>>> {
+    let mut labels = held.to_vec();
+    for effect in effects {
+        for class in touched(effect) {
+            if let Err(at) = labels.binary_search(class) {
+                labels.insert(at, class.clone());
+            }
+        }
+    }
+    (labels.len() <= MAX_LABELS).then_some(labels)
+}
+
 impl State {
     pub(crate) fn new(chain: SessionChain, ledger: Ledger, now: Timestamp) -> Self {
         let permits = BTreeMap::new();
@@ -90,22 +106,6 @@ impl State {
     pub(crate) fn issued(&self) -> Vec<u64> {
         let issued = self.permits.iter().filter(|(_, (stage, _))| *stage == Stage::Issued);
         issued.map(|(call, _)| *call).collect()
-    }
-
-    /// Returns the labels that allowing `effects` would add; `None` when there would be too many.
-    pub(crate) fn labels_with<'a>(
-        &self,
-        effects: impl Iterator<Item = &'a Effect>,
-    ) -> Option<Vec<Box<str>>> {
-        let mut labels = self.labels.clone();
-        for effect in effects {
-            for class in touched(effect) {
-                if let Err(at) = labels.binary_search(class) {
-                    labels.insert(at, class.clone());
-                }
-            }
-        }
-        (labels.len() <= MAX_LABELS).then_some(labels)
     }
 
     /// The counters as receipts carry them.

@@ -460,7 +460,7 @@ fn inside(kind: &Kind, target: &Target, raw: &str) -> Result<(), String> {
         (Kind::InvokeModel, Target::Model(name)) => holds(!name.contains('/'), "a deeper name"),
         (Kind::Exec, Target::Program { program, opaque }) => {
             holds(["git", "cargo", "protoc"].contains(&&**program), "another program")?;
-            holds(!opaque || &**program == "protoc", "opaque")
+            holds(opaque.is_none() || &**program == "protoc", "opaque")
         }
         (Kind::SpawnAgent, Target::Agent(id)) => {
             holds(below(id, "spiffe://example.org/agent/tester"), "another agent")?;

@@ -1,0 +1,293 @@
+//! Reads options as getopt does, with what is dynamic kept in sight.
+
+use crate::reason::Reason;
+use crate::shell::deed::{Deed, Open, Text, Unknown};
+use crate::shell::syntax::Span;
+
+/// The options of one program.
+///
+/// A row names one option by all its spellings, separated by a blank: one letter is a short option,
+/// more are a long one. The first spelling is the one that is reported.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) rows: &'static [(&'static str, Takes)],
+    /// Options may follow operands, as in GNU programs. Otherwise the first operand ends them.
+    pub(crate) permute: bool,
+}
+
+/// Whether an option has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Nothing,
+    /// In the same argument or the next.
+    Value,
+    /// In the same argument or not at all: `-i.bak`, `--color=always`.
+    Attached,
+}
+
+/// What an argument turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item<'a, 's> {
+    Option(&'static str, Option<Text<'s>>),
+    Operand(&'a Text<'s>),
+    /// An unknown or abbreviated option, a missing value, or text that may be an option.
+    Doubt(Reason, Span),
+}
+
+/// Goes through the arguments of one command.
+#[derive(Debug)]
+pub(crate) struct Reader<'a, 's> {
+    options: &'static Options,
+    arguments: &'a [Text<'s>],
+    next: usize,
+    /// Where the next letter stands in the argument before `next`, inside of a cluster like `-xzf`.
+    cluster: Option<usize>,
+    /// All that follows is operands.
+    ended: bool,
+    /// The options were ended by `--`.
+    marked: bool,
+    span: Span,
+}
+
+impl<'a, 's> Reader<'a, 's> {
+    pub(crate) fn new(options: &'static Options, arguments: &'a [Text<'s>], span: Span) -> Self {
+        Self { options, arguments, next: 0, cluster: None, ended: false, marked: false, span }
+    }
+
+    /// Returns the arguments that were not looked at yet.
+    pub(crate) fn rest(&self) -> &'a [Text<'s>] {
+        self.arguments.get(self.next..).unwrap_or_default()
+    }
+
+    /// Reports whether `--` was seen.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.marked
+    }
+
+    /// Reads one more argument as it is: the second value of an option that takes two.
+    pub(crate) fn raw(&mut self) -> Option<&'a Text<'s>> {
+        self.cluster.is_none().then(|| self.take()).flatten()
+    }
+
+    fn take(&mut self) -> Option<&'a Text<'s>> {
+        let argument = self.arguments.get(self.next)?;
+        self.next += 1;
+        Some(argument)
+    }
+
+    /// Returns the value that stands in an argument of its own. One that may be no argument, or
+    /// several, would shift all that follow.
+    fn separate_value(&mut self, name: &'static str) -> Item<'a, 's> {
+        match self.take() {
+            None => Item::Doubt(Reason::ShellArguments, self.span),
+            Some(value) if value.many => Item::Doubt(Reason::ShellDynamicArgument, value.span),
+            Some(value) => Item::Option(name, Some(value.clone())),
+        }
+    }
+
+    fn long(&mut self, argument: &'a Text<'s>) -> Item<'a, 's> {
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None if argument.open.is_empty() => (&*argument.text, None),
+            None => return Item::Doubt(Reason::ShellDynamicArgument, argument.span),
+        };
+        let name = name.get(2..).unwrap_or_default();
+        let Some((name, takes)) = self.options.find_long(name) else {
+            return Item::Doubt(Reason::ShellUnknownOption, argument.span);
+        };
+        match (takes, value) {
+            (Takes::Nothing, Some(_)) => Item::Doubt(Reason::ShellArguments, argument.span),
+            (Takes::Value, None) => self.separate_value(name),
+            (_, value) => Item::Option(name, value),
+        }
+    }
+
+    fn short(&mut self, argument: &'a Text<'s>, at: usize) -> Item<'a, 's> {
+        self.cluster = None;
+        let literal = argument.open.first().is_none_or(|open| open.start as usize > at);
+        let Some(letter) = argument.text.get(at..).and_then(|rest| rest.chars().next()) else {
+            return Item::Doubt(Reason::ShellArguments, argument.span);
+        };
+        if !literal {
+            return Item::Doubt(Reason::ShellDynamicArgument, argument.span);
+        }
+        let Some((name, takes)) = self.options.find_short(letter) else {
+            return Item::Doubt(Reason::ShellUnknownOption, argument.span);
+        };
+        let behind = at + letter.len_utf8();
+        let more = behind < argument.text.len();
+        match takes {
+            Takes::Nothing => {
+                self.cluster = more.then_some(behind);
+                Item::Option(name, None)
+            }
+            Takes::Value if !more => self.separate_value(name),
+            Takes::Attached if !more => Item::Option(name, None),
+            Takes::Value | Takes::Attached => match argument.suffix(behind) {
+                Some(value) => Item::Option(name, Some(value)),
+                None => Item::Doubt(Reason::ShellDynamicArgument, argument.span),
+            },
+        }
+    }
+}
+
+impl<'a, 's> Iterator for Reader<'a, 's> {
+    type Item = Item<'a, 's>;
+
+    fn next(&mut self) -> Option<Item<'a, 's>> {
+        if let Some(at) = self.cluster {
+            let argument = self.arguments.get(self.next.checked_sub(1)?)?;
+            return Some(self.short(argument, at));
+        }
+        let argument = self.take()?;
+        if self.ended {
+            return Some(Item::Operand(argument));
+        }
+        if argument.literal() == Some("--") {
+            self.ended = true;
+            self.marked = true;
+            return self.next();
+        }
+        let dash = argument.starts_with("-");
+        // `-o$x`, unquoted, may become more arguments than one.
+        let splits =
+            argument.many && argument.open.iter().any(|open| open.what == Unknown::Anything);
+        if splits || (!dash && argument.may_be_option()) {
+            return Some(Item::Doubt(Reason::ShellDynamicArgument, argument.span));
+        }
+        if argument.starts_with("--") {
+            return Some(self.long(argument));
+        }
+        if dash && argument.text.len() > 1 {
+            return Some(self.short(argument, 1));
+        }
+        self.ended = !self.options.permute;
+        Some(Item::Operand(argument))
+    }
+}
+
+impl Options {
+    fn find_long(&self, name: &str) -> Option<(&'static str, Takes)> {
+        // One letter is never a long option: `--f` is an abbreviation.
+        (name.len() > 1).then(|| self.find(name)).flatten()
+    }
+
+    fn find_short(&self, letter: char) -> Option<(&'static str, Takes)> {
+        self.find(letter.encode_utf8(&mut [0; 4]))
+    }
+
+    fn find(&self, name: &str) -> Option<(&'static str, Takes)> {
+        let row = |(names, takes): &(&'static str, Takes)| {
+            let known = names.split(' ').any(|known| known == name);
+            let first = names.split(' ').next().unwrap_or_default();
+            known.then_some((first, *takes))
+        };
+        self.rows.iter().find_map(row)
+    }
+}
+
+/// Adds what was not understood.
+pub(crate) fn opaque(out: &mut Vec<Deed<'_>>, reason: Reason, span: Span) {
+    out.push(Deed::Opaque { reason, span });
+}
+
+/// Returns a path that starts at `directory`, which starts at the working directory.
+pub(crate) fn join<'s>(directory: &Text<'s>, path: &Text<'s>) -> Text<'s> {
+    // Where the beginning is not known, the path may be absolute.
+    let open = path.open.first().is_some_and(|open| open.start == 0 && !is_relative(open.what));
+    if path.starts_with("/") || open || directory.literal() == Some(".") {
+        return path.clone();
+    }
+    let mut joined = directory.clone();
+    let text = joined.text.to_mut();
+    if !text.ends_with('/') {
+        text.push('/');
+    }
+    let shift = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    text.push_str(&path.text);
+    joined.open.extend(path.open.iter().map(|open| Open {
+        start: open.start.saturating_add(shift),
+        end: open.end.saturating_add(shift),
+        what: open.what,
+    }));
+    joined.many |= path.many;
+    joined.span = path.span;
+    joined
+}
+
+fn is_relative(what: Unknown) -> bool {
+    matches!(what, Unknown::Glob | Unknown::Number)
+}
+
+/// Returns a port that is a plain number.
+pub(crate) fn port(text: &Text<'_>) -> Option<u16> {
+    let text = text.literal()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Takes::{Attached, Nothing, Value};
+    use super::*;
+    use crate::shell::irregular::testing;
+
+    const OPTIONS: Options = Options {
+        rows: &[
+            ("a all", Nothing),
+            ("f file", Value),
+            ("i in-place", Attached),
+            ("color", Attached),
+            ("x", Nothing),
+        ],
+        permute: true,
+    };
+    const STOP: Options = Options { permute: false, ..OPTIONS };
+
+    fn check(options: &'static Options, line: &str, expected: &str) {
+        let arguments = testing::split(line);
+        let items = Reader::new(options, &arguments, Span::default()).map(|item| match item {
+            Item::Option(name, None) => name.to_owned(),
+            Item::Option(name, Some(value)) => format!("{name}={}", testing::text(&value)),
+            Item::Operand(operand) => format!("[{}]", testing::text(operand)),
+            Item::Doubt(reason, _) => format!("!{}", reason.code().trim_start_matches("shell.")),
+        });
+        assert_eq!(items.collect::<Vec<_>>().join(" "), expected, "{line}");
+    }
+
+    #[test]
+    fn getopt_is_followed() {
+        check(&OPTIONS, "-ax b -f c d", "a x [b] f=c [d]");
+        check(&OPTIONS, "-axfc -f -- -- -a", "a x f=c f=-- [-a]");
+        check(&OPTIONS, "-i -i.bak -ai~ -", "i i=.bak a i=~ [-]");
+        check(&OPTIONS, "--file=a=b --file c --all --color --color=x", "f=a=b f=c a color color=x");
+        check(&STOP, "-a b -x", "a [b] [-x]");
+        check(&STOP, "-a -- -x", "a [-x]");
+        check(&OPTIONS, "'' -a", "[] a");
+    }
+
+    #[test]
+    fn doubt_is_reported() {
+        check(&OPTIONS, "--fil=x", "!unknown_option");
+        check(&OPTIONS, "--f x", "!unknown_option [x]");
+        check(&OPTIONS, "--all=x", "!arguments");
+        check(&OPTIONS, "-q", "!unknown_option");
+        check(&OPTIONS, "-f", "!arguments");
+        check(&OPTIONS, "\"$x\"", "!dynamic_argument");
+        check(&OPTIONS, "$x", "!dynamic_argument");
+        check(&OPTIONS, "b$x", "!dynamic_argument");
+        check(&OPTIONS, "-f$x", "!dynamic_argument");
+        check(&OPTIONS, "-f $x", "!dynamic_argument");
+        check(&OPTIONS, "-f *.c", "!dynamic_argument");
+        check(&OPTIONS, "-a\"$x\"", "a !dynamic_argument");
+        check(&OPTIONS, "--$x --\"$x\"", "!dynamic_argument !dynamic_argument");
+        check(&OPTIONS, "*.c", "!dynamic_argument");
+    }
+
+    #[test]
+    fn dynamic_values_are_kept() {
+        check(&OPTIONS, "-f \"$x\" -f\"$x\"", "f=<any> f=<any>");
+        check(&OPTIONS, "--file=\"a$x\"", "f=a<any>");
+        check(&OPTIONS, "./* b*.c \"b$x\"", "[./<glob>] [b<glob>.c] [b<any>]");
+        check(&OPTIONS, "-- \"$x\" $x *", "[<any>] [<any>] [<glob>]");
+    }
+}

@@ -1,0 +1,319 @@
+//! One simple command: its variables, the function or program that it runs, and what that does.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::reason::Reason;
+use crate::shell::deed::{Deed, Invocation, Stdin, Text, Unknown};
+use crate::shell::irregular;
+use crate::shell::produced;
+use crate::shell::state::{State, Value};
+use crate::shell::syntax::{Assignment, Command, Span};
+use crate::shell::walk::{Walk, Ways, What, known_value};
+
+/// The most programs that run each other: `env timeout 5 nice …`.
+pub(crate) const MAX_WRAPPERS: u32 = 12;
+
+/// Who runs a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The shell itself: its builtins change it.
+    Shell,
+    /// Another program: a process of its own.
+    Program,
+}
+
+impl Walk<'_, '_> {
+    /// Walks one command whose words are expanded.
+    pub(crate) fn simple<'t, 's>(
+        &mut self,
+        assignments: &'t [Assignment<'s>],
+        arguments: Vec<Text<'s>>,
+        mut state: State<'t, 's>,
+        span: Span,
+        upstream: Option<&'t [Command<'s>]>,
+    ) -> Ways<'t, 's> {
+        let Some(program) = arguments.first() else {
+            self.assignments(assignments, &mut state, false);
+            return Ways::both(state);
+        };
+        let reads = program.literal() == Some("read");
+        self.assignments_for(assignments, &mut state, reads);
+        self.span = span;
+        if let Some(name) = program.literal() {
+            let functions: Vec<_> = state.functions_of(name).collect();
+            let mut called: Option<Ways<'t, 's>> = None;
+            for function in functions {
+                let mut inside = state.clone();
+                inside.forget_all();
+                // What it changes may be seen behind it, and its arguments are not tracked.
+                let ways = self.call(function.body, inside);
+                match &mut called {
+                    Some(called) => called.done.join(&ways.done),
+                    None => called = Some(ways),
+                }
+                if function.certain {
+                    break;
+                }
+            }
+            let certain = state.function(name).is_some_and(|function| function.certain);
+            if let Some(mut called) = called {
+                if !certain {
+                    let ways = self.start(arguments, state, upstream);
+                    called.done.join(&ways.done);
+                    called.failed.join(&ways.failed);
+                }
+                called.done.forget_all();
+                called.failed.forget_all();
+                return called;
+            }
+        }
+        self.start(arguments, state, upstream)
+    }
+
+    fn start<'t, 's>(
+        &mut self,
+        arguments: Vec<Text<'s>>,
+        state: State<'t, 's>,
+        upstream: Option<&'t [Command<'s>]>,
+    ) -> Ways<'t, 's> {
+        let mut ways = Ways::both(state);
+        self.run(arguments, &mut ways, By::Shell, upstream);
+        ways
+    }
+
+    /// Looks up what a program does, and follows what it runs in turn.
+    fn run<'t, 's>(
+        &mut self,
+        arguments: Vec<Text<'s>>,
+        ways: &mut Ways<'t, 's>,
+        by: By,
+        upstream: Option<&'t [Command<'s>]>,
+    ) {
+        let state = ways.done.clone();
+        let Some((program, rest)) = arguments.split_first() else { return };
+        let opaque = |reason: Reason| Deed::Opaque { reason, span: program.span };
+        let Some(path) = program.literal().filter(|path| !path.is_empty()) else {
+            // A function or a builtin may be meant too.
+            ways.done.forget_all();
+            ways.done.lose_places();
+            ways.failed = ways.done.clone();
+            return self.deed(&state, opaque(Reason::ShellDynamicProgram));
+        };
+        let owned = rest.iter().cloned().map(Text::into_owned).collect();
+        let program_text = program.clone().into_owned();
+        self.step(&state, What::Run { program: program_text, arguments: owned });
+        if !path.is_ascii() {
+            return self.deed(&state, opaque(Reason::ShellInvisibleCharacter));
+        }
+        let Some(name) = name_of(path) else {
+            // What it does depends on what lies there; its own effect says so.
+            return;
+        };
+        let by = if path.contains('/') { By::Program } else { by };
+        let invocation =
+            Invocation { name, arguments: rest, stdin: &state.stdin, span: program.span };
+        let mut deeds = Vec::new();
+        let known = irregular::deeds(&invocation, &mut deeds)
+            || self.env.programs().deeds(&invocation, &mut deeds);
+        if !known {
+            return self.deed(&state, opaque(Reason::ShellUnknownProgram));
+        }
+        for deed in deeds {
+            self.follow(deed, name, rest, ways, by, upstream);
+        }
+    }
+
+    /// Runs a program in a process of its own that reads nothing.
+    fn run_inside<'t, 's>(&mut self, argv: Vec<Text<'s>>, ways: &Ways<'t, 's>) {
+        let mut inside = Ways::both(ways.done.clone());
+        inside.done.stdin = Stdin::Inherited;
+        self.run(argv, &mut inside, By::Program, None);
+    }
+
+    fn follow<'t, 's>(
+        &mut self,
+        deed: Deed<'s>,
+        program: &str,
+        arguments: &[Text<'s>],
+        ways: &mut Ways<'t, 's>,
+        by: By,
+        upstream: Option<&'t [Command<'s>]>,
+    ) {
+        let span = self.span;
+        match deed {
+            Deed::ChangeDirectory(path) => {
+                if by == By::Shell {
+                    // `cd` by itself.
+                    let home = match ways.done.get("HOME", self.env) {
+                        Value::Known(home) if path.text == "~" && !path.open.is_empty() => {
+                            Some(home)
+                        }
+                        _ => None,
+                    };
+                    ways.done.change_directory(home.as_ref().unwrap_or(&path).literal());
+                }
+            }
+            Deed::Environment { name, value } => {
+                let Some(known) = name.literal() else {
+                    let reason = Reason::ShellEnvironment;
+                    return self.deed(&ways.done, Deed::Opaque { reason, span: name.span });
+                };
+                let state = ways.done.clone();
+                self.judge(&state, known, &value, true, name.span);
+                if by == By::Shell {
+                    let kept = known_value(Value::Known(value.clone()));
+                    ways.done.set(Cow::Owned(known.to_owned()), kept);
+                    ways.failed.set(Cow::Owned(known.to_owned()), Value::Unknown);
+                }
+            }
+            Deed::Forget { name } => {
+                let Some(known) = name.literal() else {
+                    ways.done.forget_all();
+                    ways.failed.forget_all();
+                    let reason = Reason::ShellEnvironment;
+                    return self.deed(&ways.done, Deed::Opaque { reason, span: name.span });
+                };
+                self.assigned(known, &Text::known("", name.span), false, name.span);
+                let value = match (program, &ways.done.stream) {
+                    ("read", Some(stream)) if is_plain_read(arguments) => {
+                        match stream.below.as_slice() {
+                            [place] => {
+                                self.relies_on_names();
+                                let text = produced::below(place, span);
+                                Value::Known(Text { many: false, ..text })
+                            }
+                            _ => Value::Unknown,
+                        }
+                    }
+                    _ if program == "unset" => {
+                        // Without `-v` a function of that name goes too.
+                        ways.done.doubt(known);
+                        ways.failed.doubt(known);
+                        Value::Unset
+                    }
+                    _ => Value::Unknown,
+                };
+                ways.done.set(Cow::Owned(known.to_owned()), value);
+                ways.failed.set(Cow::Owned(known.to_owned()), Value::Unknown);
+            }
+            Deed::Shell { script, login } => {
+                let state = ways.done.clone();
+                if login && !self.env.has_harmless_profile() {
+                    let reason = Reason::ShellProfile;
+                    self.deed(&state, Deed::Opaque { reason, span: script.span });
+                }
+                self.inner_script(&script, Arc::clone(&state.places), inner_stdin(&state.stdin));
+                if matches!(program, "eval" | "source" | ".") {
+                    // It ran in this very shell.
+                    for state in [&mut ways.done, &mut ways.failed] {
+                        state.forget_all();
+                        state.lose_places();
+                    }
+                }
+            }
+            Deed::Command { argv } => {
+                if self.wrappers >= MAX_WRAPPERS {
+                    let reason = Reason::ShellTooLarge;
+                    return self.deed(&ways.done, Deed::Opaque { reason, span });
+                }
+                self.wrappers += 1;
+                if by == By::Shell && matches!(program, "command" | "builtin" | "exec") {
+                    self.run(argv, ways, By::Shell, upstream);
+                } else {
+                    let mut inside = Ways::both(ways.done.clone());
+                    self.run(argv, &mut inside, By::Program, upstream);
+                }
+                self.wrappers -= 1;
+            }
+            Deed::CommandWith { mut argv, appended } => {
+                if self.wrappers >= MAX_WRAPPERS {
+                    let reason = Reason::ShellTooLarge;
+                    return self.deed(&ways.done, Deed::Opaque { reason, span });
+                }
+                let stream = match upstream {
+                    Some(upstream) if program == "xargs" => {
+                        produced::by(upstream, arguments, self.env.has_plain_names())
+                    }
+                    _ => None,
+                };
+                self.wrappers += 1;
+                match stream {
+                    Some(stream) => {
+                        self.relies_on_names();
+                        for place in &stream.below {
+                            let argv = handed(&argv, place, appended, span);
+                            self.run_inside(argv, ways);
+                        }
+                    }
+                    None => {
+                        if appended {
+                            argv.push(produced::anything(span));
+                        }
+                        self.run_inside(argv, ways);
+                    }
+                }
+                self.wrappers -= 1;
+            }
+            other => self.deed(&ways.done, other),
+        }
+    }
+}
+
+/// Whether `read` takes whole words from its input: with no option but `-r`.
+fn is_plain_read(arguments: &[Text<'_>]) -> bool {
+    arguments
+        .iter()
+        .all(|text| text.literal().is_some_and(|text| text == "-r" || !text.starts_with('-')))
+}
+
+/// The arguments of a program that gets a path below `place`, at the end or where they are open.
+fn handed<'s>(argv: &[Text<'s>], place: &str, appended: bool, span: Span) -> Vec<Text<'s>> {
+    let mut all: Vec<Text<'s>> = argv
+        .iter()
+        .map(|text| match text.open.as_slice() {
+            // What the option said itself is many: names that do not come from the pipe.
+            [open]
+                if !text.many
+                    && open.what == Unknown::Anything
+                    && open.end as usize == text.text.len() =>
+            {
+                let known = text.text.get(..open.start as usize).unwrap_or_default();
+                match known {
+                    "" => Text { many: false, ..produced::below(place, text.span) },
+                    // Names do not climb, so what is put behind a directory stays below it.
+                    known if known.ends_with('/') && !known.starts_with('-') => {
+                        Text { many: false, ..produced::below(known, text.span) }
+                    }
+                    _ => text.clone(),
+                }
+            }
+            _ => text.clone(),
+        })
+        .collect();
+    if appended {
+        all.push(produced::below(place, span));
+    }
+    all
+}
+
+/// The name by which a program is looked up: its own, or the last part of a path to where the system
+/// keeps its programs. None for any other path: what lies there is not what its name says.
+pub(crate) fn name_of(path: &str) -> Option<&str> {
+    const SYSTEM: [&str; 6] =
+        ["/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/", "/usr/local/sbin/"];
+    if !path.contains('/') {
+        return Some(path);
+    }
+    let name = SYSTEM.iter().find_map(|place| path.strip_prefix(place))?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// The input of a script inside of a command is that of the command; text of the line is not passed
+/// on as known, because the two scripts are of different lifetimes.
+fn inner_stdin(stdin: &Stdin<'_>) -> Stdin<'static> {
+    match stdin {
+        Stdin::Inherited => Stdin::Inherited,
+        _ => Stdin::Piped,
+    }
+}

@@ -1,0 +1,266 @@
+//! What is known while a line is walked: variables, functions, where the shell stands.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::shell::deed::{Stdin, Text};
+use crate::shell::environment::ShellEnv;
+use crate::shell::produced::Stream;
+use crate::shell::syntax::Command;
+
+/// The most directories that a shell may stand in at one point of a line, before nobody knows.
+const MAX_PLACES: usize = 8;
+
+/// The most variables that are tracked; more are unknown.
+const MAX_VARIABLES: usize = 256;
+
+/// The directories that the shell may stand in, as it would name them; none: nobody knows.
+pub(crate) type Places = Arc<[Box<str>]>;
+
+/// What a variable holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value<'s> {
+    Known(Text<'s>),
+    Unset,
+    Unknown,
+}
+
+/// What is known at one point of a line.
+#[derive(Debug, Clone)]
+pub(crate) struct State<'t, 's> {
+    pub(crate) places: Places,
+    variables: Vec<(Cow<'s, str>, Value<'s>)>,
+    /// Whether variables that are not listed may have been changed by the line.
+    forgotten: bool,
+    functions: Vec<Function<'t, 's>>,
+    pub(crate) stdin: Stdin<'s>,
+    /// What the input holds, where it is known to be names.
+    pub(crate) stream: Option<Stream>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Function<'t, 's> {
+    pub(crate) name: &'s str,
+    pub(crate) body: &'t Command<'s>,
+    /// Whether it is defined on every way here.
+    pub(crate) certain: bool,
+}
+
+impl<'t, 's> State<'t, 's> {
+    /// Returns the state of a shell that starts in `places`.
+    pub(crate) fn new(places: Places, stdin: Stdin<'s>) -> Self {
+        Self {
+            places,
+            variables: Vec::new(),
+            forgotten: false,
+            functions: Vec::new(),
+            stdin,
+            stream: None,
+        }
+    }
+
+    /// Gives a variable a value.
+    pub(crate) fn set(&mut self, name: Cow<'s, str>, value: Value<'s>) {
+        if let Some((_, known)) = self.variables.iter_mut().find(|(known, _)| *known == name) {
+            *known = value;
+        } else if self.variables.len() < MAX_VARIABLES {
+            self.variables.push((name, value));
+        } else {
+            self.forget_all();
+        }
+    }
+
+    /// Forgets what every variable holds, those of the environment too.
+    pub(crate) fn forget_all(&mut self) {
+        self.variables.clear();
+        self.forgotten = true;
+    }
+
+    /// Returns what a variable holds.
+    pub(crate) fn get(&self, name: &str, env: &ShellEnv) -> Value<'s> {
+        if let Some((_, value)) = self.variables.iter().find(|(known, _)| known == name) {
+            return value.clone();
+        }
+        match env.variable(name) {
+            Some(value) if !self.forgotten => {
+                Value::Known(Text::known(value.to_owned(), crate::shell::syntax::Span::default()))
+            }
+            _ => Value::Unknown,
+        }
+    }
+
+    /// Reports whether the line has given `name` a value.
+    pub(crate) fn has_set(&self, name: &str) -> bool {
+        self.forgotten || self.variables.iter().any(|(known, _)| known == name)
+    }
+
+    /// Returns the function that `name` calls.
+    pub(crate) fn function(&self, name: &str) -> Option<Function<'t, 's>> {
+        self.functions.iter().rev().find(|function| function.name == name).copied()
+    }
+
+    /// Reports whether any function is defined.
+    pub(crate) fn has_functions(&self) -> bool {
+        !self.functions.is_empty()
+    }
+
+    /// Defines a function; the one of that name before may still be meant where this is not certain.
+    pub(crate) fn define(&mut self, name: &'s str, body: &'t Command<'s>) {
+        self.functions.retain(|function| function.name != name);
+        self.functions.push(Function { name, body, certain: true });
+    }
+
+    /// Notes that a function may be gone.
+    pub(crate) fn doubt(&mut self, name: &str) {
+        for function in self.functions.iter_mut().filter(|function| function.name == name) {
+            function.certain = false;
+        }
+    }
+
+    /// Moves to what `path` names.
+    pub(crate) fn change_directory(&mut self, path: Option<&str>) {
+        if let Some(path) = path.filter(|path| path.starts_with('/')) {
+            self.places = Arc::from([enter("", path)]);
+            return;
+        }
+        let moved = path.map(|path| self.places.iter().map(|place| enter(place, path)).collect());
+        self.places = moved.unwrap_or_else(|| Arc::from([]));
+    }
+
+    /// Forgets where the shell stands.
+    pub(crate) fn lose_places(&mut self) {
+        self.places = Arc::from([]);
+    }
+
+    /// Returns the one directory that the shell stands in.
+    pub(crate) fn place(&self) -> Option<&str> {
+        match &*self.places {
+            [place] => Some(place),
+            _ => None,
+        }
+    }
+
+    /// Takes in what is known on another way to the same point.
+    pub(crate) fn join(&mut self, other: &Self) {
+        if !Arc::ptr_eq(&self.places, &other.places) && self.places != other.places {
+            self.places = join_places(&self.places, &other.places);
+        }
+        self.forgotten |= other.forgotten;
+        if self.stream != other.stream {
+            self.stream = None;
+        }
+        for (name, value) in &mut self.variables {
+            let there = other.variables.iter().find(|(known, _)| known == name);
+            if there.is_none_or(|(_, there)| there != value) {
+                *value = Value::Unknown;
+            }
+        }
+        for (name, _) in &other.variables {
+            if !self.variables.iter().any(|(known, _)| known == name) {
+                self.variables.push((name.clone(), Value::Unknown));
+            }
+        }
+        let same = |one: &Function<'t, 's>, two: &Function<'t, 's>| {
+            one.name == two.name && std::ptr::eq(one.body, two.body)
+        };
+        for function in &mut self.functions {
+            function.certain &= other.functions.iter().any(|there| same(function, there));
+        }
+        for function in &other.functions {
+            if !self.functions.iter().any(|here| same(here, function)) {
+                // Looked for from the end: what this way has defined stays in reach.
+                self.functions.insert(0, Function { certain: false, ..*function });
+            }
+        }
+    }
+
+    /// Returns every function of `name`, where it is not certain which is meant.
+    pub(crate) fn functions_of(&self, name: &str) -> impl Iterator<Item = Function<'t, 's>> {
+        self.functions.iter().rev().filter(move |function| function.name == name).copied()
+    }
+}
+
+/// Returns the directory that `cd path` leads to from `place`, by name: `cd` takes `..` away from
+/// the name that the shell has of its directory, whatever links there are (bash manual, "cd -L").
+fn enter(place: &str, path: &str) -> Box<str> {
+    let joined = join(place, path);
+    if !joined.contains("..") {
+        return joined.into();
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for name in joined.split('/') {
+        match name {
+            "" | "." => {}
+            ".." if names.last().is_some_and(|last| *last != "..") => drop(names.pop()),
+            ".." if joined.starts_with('/') => {}
+            _ => names.push(name),
+        }
+    }
+    let root = if joined.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", names.join("/")).into()
+}
+
+/// Puts a path behind the directory that it starts at.
+pub(crate) fn join(place: &str, path: &str) -> String {
+    if path.starts_with('/') || place.is_empty() || place == "." {
+        return path.to_owned();
+    }
+    match place.strip_suffix('/') {
+        Some(_) => format!("{place}{path}"),
+        None => format!("{place}/{path}"),
+    }
+}
+
+fn join_places(one: &Places, two: &Places) -> Places {
+    if one.is_empty() || two.is_empty() {
+        return Arc::from([]);
+    }
+    let mut all = one.to_vec();
+    for place in two.iter() {
+        if !all.contains(place) {
+            all.push(place.clone());
+        }
+    }
+    if all.len() > MAX_PLACES { Arc::from([]) } else { all.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_entered_by_name() {
+        let check = |place: &str, path: &str, expected: &str| {
+            assert_eq!(&*enter(place, path), expected, "{place} {path}");
+        };
+        check("/srv/web", "src", "/srv/web/src");
+        check("/srv/web", "..", "/srv");
+        check("/srv/web", "../../..", "/");
+        check("/srv/web", "link/../x", "/srv/web/x");
+        check("/srv/web", "/etc", "/etc");
+        check("", "src", "src");
+        check("src", "..", "");
+        check("", "..", "..");
+        check("..", "..", "../..");
+        check("/", "etc", "/etc");
+    }
+
+    #[test]
+    fn what_two_ways_do_not_agree_on_is_unknown() {
+        let env = ShellEnv::bash("/srv/web");
+        let start = State::new(Arc::from([Box::from("/srv/web")]), Stdin::Inherited);
+        let known = |text: &str| Value::Known(Text::known(text.to_owned(), Default::default()));
+        let (mut one, mut two) = (start.clone(), start.clone());
+        one.set("x".into(), known("a"));
+        two.set("x".into(), known("b"));
+        one.set("y".into(), known("a"));
+        two.set("y".into(), known("a"));
+        two.set("PATH".into(), known("/tmp"));
+        two.change_directory(Some("/etc"));
+        one.join(&two);
+        assert_eq!(one.get("x", &env), Value::Unknown);
+        assert_eq!(one.get("y", &env), known("a"));
+        assert_eq!(one.get("PATH", &env), Value::Unknown);
+        assert_eq!(one.places.len(), 2);
+    }
+}

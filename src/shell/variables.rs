@@ -1,0 +1,167 @@
+//! Which variables a line may set.
+//!
+//! Most programs can be told by a variable to run, load, read or contact something else, and nobody
+//! has a list of all of them. So a variable that reaches programs must be one that is known to be
+//! harmless; one that only the shell itself sees must not be one that the shell acts on.
+
+use crate::shell::deed::Text;
+
+/// What setting a variable does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// Nothing beyond its value.
+    Harmless,
+    /// It offers accelerators to programs.
+    Accelerators,
+    /// It changes what programs or the shell do.
+    Harmful,
+}
+
+/// Judges `name=value` where programs see the variable.
+pub(crate) fn exported(name: &str, value: &Text<'_>) -> Setting {
+    if matches!(name, "CUDA_VISIBLE_DEVICES" | "HIP_VISIBLE_DEVICES" | "ROCR_VISIBLE_DEVICES") {
+        return match value.literal() {
+            Some("" | "-1") => Setting::Harmless,
+            _ => Setting::Accelerators,
+        };
+    }
+    let warnings = || matches!(value.literal(), Some("-D warnings" | "-Dwarnings"));
+    let harmless = HARMLESS.binary_search(&name).is_ok()
+        || name.starts_with("LC_")
+        || (matches!(name, "RUSTFLAGS" | "RUSTDOCFLAGS") && warnings());
+    if harmless { Setting::Harmless } else { Setting::Harmful }
+}
+
+/// Judges `name=value` where only the shell sees the variable.
+pub(crate) fn local(name: &str) -> Setting {
+    let harmful = SHELL.binary_search(&name).is_ok()
+        || HARMFUL_STARTS.iter().any(|start| name.starts_with(start))
+        || HARMFUL_ENDS.iter().any(|end| name.ends_with(end));
+    if harmful { Setting::Harmful } else { Setting::Harmless }
+}
+
+/// Known to change nothing but output, language, diagnostics or the target of a build. Sorted.
+const HARMLESS: [&str; 48] = [
+    "APP_ENV",
+    "CARGO_INCREMENTAL",
+    "CARGO_TERM_COLOR",
+    "CARGO_TERM_VERBOSE",
+    "CGO_ENABLED",
+    "CI",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLORTERM",
+    "COLUMNS",
+    "DEBIAN_FRONTEND",
+    "DEBUG",
+    "DOTNET_CLI_TELEMETRY_OPTOUT",
+    "DOTNET_NOLOGO",
+    "FLASK_ENV",
+    "FORCE_COLOR",
+    "GO111MODULE",
+    "GOARCH",
+    "GOMAXPROCS",
+    "GOOS",
+    "INSTA_UPDATE",
+    "LANG",
+    "LANGUAGE",
+    "LINES",
+    "NODE_ENV",
+    "NO_COLOR",
+    "OMP_NUM_THREADS",
+    "PROPTEST_CASES",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONHASHSEED",
+    "PYTHONIOENCODING",
+    "PYTHONUNBUFFERED",
+    "PYTHONUTF8",
+    "QUICKCHECK_TESTS",
+    "RACK_ENV",
+    "RAILS_ENV",
+    "RUST_BACKTRACE",
+    "RUST_LIB_BACKTRACE",
+    "RUST_LOG",
+    "RUST_MIN_STACK",
+    "RUST_TEST_THREADS",
+    "SOURCE_DATE_EPOCH",
+    "TERM",
+    "TEST_ENV",
+    "TOKIO_WORKER_THREADS",
+    "TZ",
+    "UV_NO_PROGRESS",
+    "VERBOSE",
+];
+
+/// Variables that the shell itself acts on (bash manual, "Shell Variables"). Sorted.
+const SHELL: [&str; 33] = [
+    "ALL_PROXY",
+    "BASHOPTS",
+    "CDPATH",
+    "COPROC",
+    "EDITOR",
+    "EMACS",
+    "ENV",
+    "EXECIGNORE",
+    "FCEDIT",
+    "FIGNORE",
+    "FPATH",
+    "FUNCNEST",
+    "GLOBIGNORE",
+    "HISTFILE",
+    "HOME",
+    "IFS",
+    "INPUTRC",
+    "MAIL",
+    "MAILPATH",
+    "OLDPWD",
+    "PAGER",
+    "PATH",
+    "POSIXLY_CORRECT",
+    "PROMPT_COMMAND",
+    "PS0",
+    "PS1",
+    "PS4",
+    "PWD",
+    "SHELL",
+    "SHELLOPTS",
+    "TAPE",
+    "TMOUT",
+    "TMPDIR",
+];
+
+/// Whole families that loaders, interpreters and tools act on, should they be exported already.
+const HARMFUL_STARTS: [&str; 14] = [
+    "LD_", "DYLD_", "BASH_", "GIT_", "SSH_", "HIST", "PYTHON", "PERL", "RUBY", "NODE_", "npm_",
+    "JAVA_", "LESS", "MAN",
+];
+
+const HARMFUL_ENDS: [&str; 7] =
+    ["PAGER", "EDITOR", "VISUAL", "_PROXY", "_proxy", "_OPTIONS", "_OPTS"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_sorted() {
+        assert!(HARMLESS.is_sorted() && SHELL.is_sorted());
+    }
+
+    #[test]
+    fn variables_are_judged() {
+        let value = |text: &'static str| Text::known(text, Default::default());
+        let check = |name: &str, text: &'static str, seen: Setting, own: Setting| {
+            assert_eq!((exported(name, &value(text)), local(name)), (seen, own), "{name}");
+        };
+        check("CI", "1", Setting::Harmless, Setting::Harmless);
+        check("LC_ALL", "C", Setting::Harmless, Setting::Harmless);
+        check("count", "1", Setting::Harmful, Setting::Harmless);
+        check("LD_PRELOAD", "x", Setting::Harmful, Setting::Harmful);
+        check("GIT_PAGER", "x", Setting::Harmful, Setting::Harmful);
+        check("TAR_OPTIONS", "x", Setting::Harmful, Setting::Harmful);
+        check("RUSTFLAGS", "-D warnings", Setting::Harmless, Setting::Harmless);
+        check("RUSTFLAGS", "-Clinker=x", Setting::Harmful, Setting::Harmless);
+        check("CUDA_VISIBLE_DEVICES", "0", Setting::Accelerators, Setting::Harmless);
+        check("CUDA_VISIBLE_DEVICES", "", Setting::Harmless, Setting::Harmless);
+    }
+}

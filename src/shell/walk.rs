@@ -1,0 +1,914 @@
+//! From the tree of a line to what each of its commands would do.
+//!
+//! The walk follows every way that a line can take: both sides of `&&` and `||`, every branch, every
+//! function, every substitution. It keeps what is known at each point (see `state`) and joins it where
+//! ways meet, so that nothing is believed that holds on one of them only.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::reason::Reason;
+use crate::shell::deed::{Deed, Open, Stdin, Text, Unknown};
+use crate::shell::environment::ShellEnv;
+use crate::shell::expand::is_number;
+use crate::shell::parse;
+use crate::shell::produced;
+use crate::shell::state::{Places, State, Value};
+use crate::shell::syntax::{
+    Assignment, Command, Kind, Link, List, Operator, Part, Pipeline, Redirect, Span, Word,
+};
+use crate::shell::variables::{self, Setting};
+
+/// The most scripts inside of scripts: `bash -c "bash -c …"`.
+pub(crate) const MAX_SCRIPTS: u32 = 6;
+
+/// The most functions that call each other.
+const MAX_CALLS: u32 = 8;
+
+/// The most commands that are walked, loops over literal lists counted once for each value.
+pub(crate) const MAX_COMMANDS: u32 = 1024;
+
+/// The most things that a line may do.
+const MAX_STEPS: usize = 2048;
+
+/// The most values of a loop variable that are tried one by one.
+const MAX_VALUES: usize = 16;
+
+/// One thing that the line would do, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) what: What,
+    /// The directories that relative paths may start at; none: nobody knows.
+    pub(crate) places: Places,
+    /// The place of the command in the line itself.
+    pub(crate) span: Span,
+    /// The number of the command that does it.
+    pub(crate) command: u32,
+    /// The first command that may still be running, or run again, when this one does.
+    pub(crate) since: u32,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A program or a command of the shell is run.
+    Run { program: Text<'static>, arguments: Vec<Text<'static>> },
+    /// Something that running it does.
+    Deed(Deed<'static>),
+}
+
+/// Everything that a line would do, in the order of its text.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+    /// The command that takes names apart at blanks, where one does.
+    pub(crate) splits_names: Option<u32>,
+}
+
+/// Walks `line`, which starts in the declared directory.
+pub(crate) fn plan(line: &str, env: &ShellEnv) -> Plan {
+    let mut plan = Plan::default();
+    let mut walk = Walk {
+        env,
+        plan: &mut plan,
+        commands: 0,
+        since: None,
+        scripts: 0,
+        calls: 0,
+        wrappers: 0,
+        outer: None,
+        span: Span::default(),
+    };
+    let places: Places = Arc::from([Box::from(env.working_directory())]);
+    walk.script(line, places, Stdin::Inherited);
+    plan
+}
+
+/// The walk itself.
+pub(crate) struct Walk<'e, 'p> {
+    pub(crate) env: &'e ShellEnv,
+    plan: &'p mut Plan,
+    /// How many commands have been walked.
+    commands: u32,
+    /// The first command of the outermost loop, pipeline or background job that this is part of.
+    since: Option<u32>,
+    scripts: u32,
+    calls: u32,
+    pub(crate) wrappers: u32,
+    /// The place in the line of the script that is walked, where it is not the line itself.
+    outer: Option<Span>,
+    /// The command that is walked.
+    pub(crate) span: Span,
+}
+
+/// What is known where a command has succeeded, and where it has failed.
+pub(crate) struct Ways<'t, 's> {
+    pub(crate) done: State<'t, 's>,
+    pub(crate) failed: State<'t, 's>,
+}
+
+impl<'t, 's> Ways<'t, 's> {
+    pub(crate) fn both(state: State<'t, 's>) -> Self {
+        Self { done: state.clone(), failed: state }
+    }
+
+    fn joined(mut self) -> State<'t, 's> {
+        self.done.join(&self.failed);
+        self.done
+    }
+}
+
+impl Walk<'_, '_> {
+    /// Parses and walks a script that starts in `places`.
+    pub(crate) fn script(&mut self, script: &str, places: Places, stdin: Stdin<'_>) {
+        match parse::parse(script) {
+            Ok(parsed) => {
+                let state = State::new(places, stdin);
+                self.list(&parsed.list, state);
+            }
+            Err(reject) => {
+                let state = State::new(places, Stdin::Inherited);
+                self.span = reject.span;
+                self.commands += 1;
+                self.deed(&state, Deed::Opaque { reason: reject.reason, span: reject.span });
+            }
+        }
+    }
+
+    /// Walks a script inside of a command at `span`.
+    pub(crate) fn inner_script(&mut self, script: &Text<'_>, places: Places, stdin: Stdin<'_>) {
+        let state = State::new(Arc::clone(&places), Stdin::Inherited);
+        let Some(text) = script.literal() else {
+            let reason = Reason::ShellDynamicProgram;
+            return self.deed(&state, Deed::Opaque { reason, span: script.span });
+        };
+        if self.scripts >= MAX_SCRIPTS {
+            let reason = Reason::ShellTooLarge;
+            return self.deed(&state, Deed::Opaque { reason, span: script.span });
+        }
+        let (outer, span) = (self.outer, self.span);
+        self.outer = outer.or(Some(script.span));
+        self.scripts += 1;
+        self.script(text, places, stdin);
+        self.scripts -= 1;
+        (self.outer, self.span) = (outer, span);
+    }
+
+    /// Puts down something that the command does.
+    pub(crate) fn deed(&mut self, state: &State<'_, '_>, deed: Deed<'_>) {
+        self.step(state, What::Deed(deed.into_owned()));
+    }
+
+    /// Notes that the command takes names apart at blanks.
+    pub(crate) fn relies_on_names(&mut self) {
+        self.plan.splits_names = Some(self.commands);
+    }
+
+    pub(crate) fn step(&mut self, state: &State<'_, '_>, what: What) {
+        let full = self.plan.steps.len();
+        if full > MAX_STEPS {
+            return;
+        }
+        let what = match full {
+            MAX_STEPS => {
+                What::Deed(Deed::Opaque { reason: Reason::ShellTooLarge, span: self.span })
+            }
+            _ => what,
+        };
+        self.plan.steps.push(Step {
+            what,
+            places: Arc::clone(&state.places),
+            span: self.outer.unwrap_or(self.span),
+            command: self.commands,
+            since: self.since.unwrap_or(self.commands),
+        });
+    }
+
+    /// Walks commands one after the other.
+    pub(crate) fn list<'t, 's>(
+        &mut self,
+        list: &'t List<'s>,
+        state: State<'t, 's>,
+    ) -> Ways<'t, 's> {
+        let mut ways = Ways::both(state);
+        let mut before: Option<State<'t, 's>> = None;
+        for pipeline in &list.pipelines {
+            match pipeline.link {
+                Link::Then => {
+                    if let Some(before) = before.take() {
+                        ways = Ways::both(before);
+                    }
+                    let start = ways.joined();
+                    if pipeline.background {
+                        // It runs beside what follows, in a shell of its own.
+                        before = Some(start.clone());
+                    }
+                    ways = self.pipeline(pipeline, start);
+                }
+                Link::And => {
+                    let next = self.pipeline(pipeline, ways.done);
+                    ways.failed.join(&next.failed);
+                    ways.done = next.done;
+                }
+                Link::Or => {
+                    let next = self.pipeline(pipeline, ways.failed);
+                    ways.done.join(&next.done);
+                    ways.failed = next.failed;
+                }
+            }
+        }
+        match before {
+            Some(before) => Ways::both(before),
+            None => ways,
+        }
+    }
+
+    fn pipeline<'t, 's>(
+        &mut self,
+        pipeline: &'t Pipeline<'s>,
+        mut state: State<'t, 's>,
+    ) -> Ways<'t, 's> {
+        if let [command] = pipeline.commands.as_slice() {
+            if !pipeline.background {
+                let ways = self.command(command, state, None);
+                if pipeline.prefixed {
+                    // `!` turns success around.
+                    return Ways::both(ways.joined());
+                }
+                return ways;
+            }
+            let since = self.begin();
+            self.command(command, state.clone(), None);
+            // Names that a job creates can appear at any later time.
+            self.since = since;
+            return Ways::both(state);
+        }
+        // All of them run at the same time, each in a shell of its own.
+        let since = self.begin();
+        let stdin = std::mem::take(&mut state.stdin);
+        for (index, command) in pipeline.commands.iter().enumerate() {
+            let mut own = state.clone();
+            own.stdin = if index == 0 { stdin.clone() } else { Stdin::Piped };
+            let upstream =
+                index.checked_sub(1).map(|_| pipeline.commands.get(..index).unwrap_or(&[]));
+            if index > 0 {
+                own.stream = None;
+                let compound = !matches!(command.kind, Kind::Simple { .. });
+                if compound && self.env.has_plain_names() {
+                    own.stream = upstream.and_then(produced::lines);
+                }
+            }
+            self.command(command, own, upstream);
+        }
+        self.since = since;
+        state.stdin = stdin;
+        Ways::both(state)
+    }
+
+    /// Begins something whose commands run at the same time, or more than once.
+    fn begin(&mut self) -> Option<u32> {
+        let since = self.since;
+        self.since = since.or(Some(self.commands + 1));
+        since
+    }
+
+    /// Walks a substitution: a shell of its own.
+    pub(crate) fn substitution<'t, 's>(&mut self, list: &'t List<'s>, state: &State<'t, 's>) {
+        let (since, span) = (self.begin(), self.span);
+        self.list(list, state.clone());
+        (self.since, self.span) = (since, span);
+    }
+
+    fn command<'t, 's>(
+        &mut self,
+        command: &'t Command<'s>,
+        mut state: State<'t, 's>,
+        upstream: Option<&'t [Command<'s>]>,
+    ) -> Ways<'t, 's> {
+        self.span = command.span;
+        if self.commands >= MAX_COMMANDS {
+            self.deed(&state, Deed::Opaque { reason: Reason::ShellTooLarge, span: command.span });
+            return Ways::both(state);
+        }
+        self.commands += 1;
+        let outside = state.stdin.clone();
+        if let Kind::Simple { assignments, words } = &command.kind {
+            let arguments = self.arguments(words, &mut state);
+            self.redirects(&command.redirects, &mut state);
+            let replaced = arguments.first().is_some_and(|name| name.literal() == Some("exec"));
+            let mut ways = self.simple(assignments, arguments, state, command.span, upstream);
+            // `exec <file` is for all that follows.
+            let outside = if replaced { Stdin::Piped } else { outside };
+            ways.done.stdin = outside.clone();
+            ways.failed.stdin = outside;
+            return ways;
+        }
+        self.redirects(&command.redirects, &mut state);
+        let mut ways = self.compound(command, state);
+        ways.done.stdin = outside.clone();
+        ways.failed.stdin = outside;
+        ways
+    }
+
+    fn compound<'t, 's>(
+        &mut self,
+        command: &'t Command<'s>,
+        mut state: State<'t, 's>,
+    ) -> Ways<'t, 's> {
+        match &command.kind {
+            Kind::Simple { .. } => Ways::both(state),
+            Kind::Group(list) => self.list(list, state),
+            Kind::Subshell(list) => {
+                self.list(list, state.clone());
+                Ways::both(state)
+            }
+            Kind::If { branches, otherwise } => {
+                let mut end: Option<State<'t, 's>> = None;
+                let mut add = |state: State<'t, 's>| match &mut end {
+                    Some(end) => end.join(&state),
+                    None => end = Some(state),
+                };
+                for (condition, body) in branches {
+                    let ways = self.list(condition, state);
+                    add(self.list(body, ways.done).joined());
+                    state = ways.failed;
+                }
+                if let Some(otherwise) = otherwise {
+                    state = self.list(otherwise, state).joined();
+                }
+                add(state);
+                end.map_or_else(
+                    || Ways::both(State::new(Arc::from([]), Stdin::Inherited)),
+                    Ways::both,
+                )
+            }
+            Kind::Loop { condition, body } => {
+                let since = self.begin();
+                self.widen(&[condition, body], &mut state);
+                let ways = self.list(condition, state);
+                let end = self.list(body, ways.done).joined();
+                self.since = since;
+                let mut failed = ways.failed;
+                failed.join(&end);
+                Ways::both(failed)
+            }
+            Kind::For { name, words, body } => self.for_each(name, words.as_deref(), body, state),
+            Kind::ArithmeticFor { head, body } => {
+                let since = self.begin();
+                for name in assigned_names(&head.parts) {
+                    state.set(Cow::Owned(name), number_value());
+                }
+                self.widen_except(&[body], &mut state, &head.parts);
+                self.arithmetic(&head.parts, &mut state, head.span);
+                let end = self.list(body, state.clone()).joined();
+                state.join(&end);
+                self.since = since;
+                Ways::both(state)
+            }
+            Kind::Case { subject, arms } => {
+                self.text(subject, &mut state);
+                let mut end = state.clone();
+                for (patterns, body) in arms {
+                    for pattern in patterns {
+                        self.text(pattern, &mut state);
+                    }
+                    // An arm may fall through into the next (`;&`), with what it has done.
+                    let after = self.list(body, state.clone()).joined();
+                    end.join(&after);
+                    state.join(&after);
+                }
+                Ways::both(end)
+            }
+            Kind::Function { name, body } => {
+                // What it would do here, whether or not it is called; and again at each call.
+                let span = self.span;
+                let mut inside = state.clone();
+                inside.forget_all();
+                self.call(body, inside);
+                if matches!(*name, "command_not_found_handle") {
+                    // The shell calls it by itself.
+                    let reason = Reason::ShellBuiltin;
+                    self.deed(&state, Deed::Opaque { reason, span });
+                }
+                self.span = span;
+                state.define(name, body);
+                Ways::both(state)
+            }
+            Kind::Test(words) => {
+                self.test(words, &mut state);
+                Ways::both(state)
+            }
+            Kind::Arithmetic(word) => {
+                self.arithmetic(&word.parts, &mut state, word.span);
+                for name in assigned_names(&word.parts) {
+                    state.set(Cow::Owned(name), number_value());
+                }
+                Ways::both(state)
+            }
+        }
+    }
+
+    fn for_each<'t, 's>(
+        &mut self,
+        name: &'s str,
+        words: Option<&'t [Word<'s>]>,
+        body: &'t List<'s>,
+        mut state: State<'t, 's>,
+    ) -> Ways<'t, 's> {
+        let span = self.span;
+        let values = words.map(|words| self.arguments(words, &mut state));
+        self.span = span;
+        self.assigned(name, &Text::known("", span), false, span);
+        let since = self.begin();
+        let few = |values: &Vec<Text<'s>>| {
+            let known =
+                |value: &Text<'s>| value.open.iter().all(|open| open.what != Unknown::Anything);
+            let many = |value: &Text<'s>| value.many && value.open.is_empty();
+            values.len() <= MAX_VALUES && values.iter().all(|value| known(value) && !many(value))
+        };
+        let end = match values {
+            Some(values) if values.is_empty() => state,
+            Some(values) if few(&values) => {
+                self.widen(&[body], &mut state);
+                let mut end = state.clone();
+                for value in values {
+                    let mut own = state.clone();
+                    own.set(Cow::Borrowed(name), Value::Known(Text { many: false, ..value }));
+                    end.join(&self.list(body, own).joined());
+                }
+                end
+            }
+            values => {
+                self.widen(&[body], &mut state);
+                let value = values.as_deref().map_or(Value::Unknown, any_of);
+                state.set(Cow::Borrowed(name), value);
+                let end = self.list(body, state.clone()).joined();
+                state.join(&end);
+                state
+            }
+        };
+        self.since = since;
+        Ways::both(end)
+    }
+
+    /// Forgets what the body of a loop may have changed when it is walked for the first time.
+    fn widen<'t, 's>(&mut self, lists: &[&'t List<'s>], state: &mut State<'t, 's>) {
+        let mut changes = Changes::default();
+        for list in lists {
+            changes.list(list);
+        }
+        // A function that is called there may change anything.
+        changes.everything |= state.has_functions();
+        changes.apply(state);
+    }
+
+    fn widen_except<'t, 's>(
+        &mut self,
+        lists: &[&'t List<'s>],
+        state: &mut State<'t, 's>,
+        head: &[Part<'s>],
+    ) {
+        let kept: Vec<(String, Value<'s>)> = assigned_names(head)
+            .into_iter()
+            .map(|name| {
+                let value = state.get(&name, self.env);
+                (name, value)
+            })
+            .collect();
+        let mut changes = Changes::default();
+        for list in lists {
+            changes.list(list);
+        }
+        changes.everything |= state.has_functions();
+        changes.apply(state);
+        for (name, value) in kept {
+            if !changes.everything && !changes.names.contains(&name.as_str()) {
+                state.set(Cow::Owned(name), value);
+            }
+        }
+    }
+
+    fn widen_everything(&mut self, state: &mut State<'_, '_>) {
+        state.forget_all();
+        state.lose_places();
+    }
+
+    /// Walks the body of a function where it is called.
+    pub(crate) fn call<'t, 's>(
+        &mut self,
+        body: &'t Command<'s>,
+        mut state: State<'t, 's>,
+    ) -> Ways<'t, 's> {
+        if self.calls >= MAX_CALLS {
+            self.deed(&state, Deed::Opaque { reason: Reason::ShellTooLarge, span: body.span });
+            self.widen_everything(&mut state);
+            return Ways::both(state);
+        }
+        self.calls += 1;
+        let span = self.span;
+        let ways = self.command(body, state, None);
+        self.span = span;
+        self.calls -= 1;
+        ways
+    }
+
+    /// Walks `[[ … ]]`. Its arithmetic comparisons evaluate, and its file tests look at files.
+    fn test<'t, 's>(&mut self, words: &'t [Word<'s>], state: &mut State<'t, 's>) {
+        const NUMERIC: [&str; 6] = ["-eq", "-ne", "-lt", "-le", "-gt", "-ge"];
+        const FILES: &str = "abcdefghkprstuwxGLNOS";
+        let texts: Vec<Text<'s>> = words.iter().map(|word| self.text(word, state)).collect();
+        for (index, text) in texts.iter().enumerate() {
+            let Some(operator) = text.literal() else { continue };
+            let around = |at: Option<usize>| at.and_then(|at| texts.get(at));
+            if NUMERIC.contains(&operator) {
+                let sides = [around(index.checked_sub(1)), around(index.checked_add(1))];
+                for side in sides.into_iter().flatten() {
+                    if !is_number(side) {
+                        let span = side.span;
+                        self.deed(state, Deed::Opaque { reason: Reason::ShellArithmetic, span });
+                    }
+                }
+            }
+            // `-v 'a[$(cmd)]'` evaluates the subscript.
+            let names = matches!(operator, "-v" | "-R");
+            let name = around(index.checked_add(1)).filter(|_| names);
+            if let Some(name) =
+                name.filter(|name| name.literal().is_none_or(|name| name.contains('[')))
+            {
+                let span = name.span;
+                self.deed(state, Deed::Opaque { reason: Reason::ShellArithmetic, span });
+            }
+            let file = operator
+                .strip_prefix('-')
+                .is_some_and(|letter| letter.len() == 1 && FILES.contains(letter));
+            let compares = matches!(operator, "-nt" | "-ot" | "-ef");
+            let right = around(index.checked_add(1)).filter(|_| file || compares);
+            let left = around(index.checked_sub(1)).filter(|_| compares);
+            for path in [right, left].into_iter().flatten() {
+                self.deed(state, Deed::Read { path: path.clone(), recursive: false });
+            }
+        }
+    }
+
+    /// Sets variables, or judges what a program would see of them.
+    pub(crate) fn assignments<'t, 's>(
+        &mut self,
+        assignments: &'t [Assignment<'s>],
+        state: &mut State<'t, 's>,
+        for_program: bool,
+    ) {
+        for assignment in assignments {
+            let value = match &assignment.value {
+                Some(word) => Some(self.text(word, state)),
+                None => {
+                    self.arguments(&assignment.array, state);
+                    None
+                }
+            };
+            let seen = value.clone().unwrap_or_else(|| {
+                let mut text = Text::known("(…)", assignment.span);
+                text.open.push(Open { start: 0, end: 5, what: Unknown::Anything });
+                text
+            });
+            self.judge(state, assignment.name, &seen, for_program, assignment.span);
+            if for_program {
+                continue;
+            }
+            let value = match value {
+                Some(value) if !assignment.append => Value::Known(value),
+                _ => Value::Unknown,
+            };
+            state.set(Cow::Borrowed(assignment.name), known_value(value));
+        }
+    }
+
+    /// Judges the variables in front of a command. `IFS` in front of `read` is for that alone.
+    pub(crate) fn assignments_for<'t, 's>(
+        &mut self,
+        assignments: &'t [Assignment<'s>],
+        state: &mut State<'t, 's>,
+        reads: bool,
+    ) {
+        match assignments {
+            [one] if reads && one.name == "IFS" && !one.append => {
+                let Some(value) = &one.value else {
+                    return self.assignments(assignments, state, true);
+                };
+                if self.text(value, state).literal() != Some("") {
+                    state.stream = None;
+                }
+            }
+            _ => self.assignments(assignments, state, true),
+        }
+    }
+
+    /// Judges a variable that gets a value, without a state at hand.
+    pub(crate) fn assigned(&mut self, name: &str, value: &Text<'_>, exported: bool, span: Span) {
+        let state = State::new(Arc::from([]), Stdin::Inherited);
+        self.judge(&state, name, value, exported, span);
+    }
+
+    /// Judges a variable that gets a value.
+    pub(crate) fn judge(
+        &mut self,
+        state: &State<'_, '_>,
+        name: &str,
+        value: &Text<'_>,
+        exported: bool,
+        span: Span,
+    ) {
+        let exported = exported || self.env.variable(name).is_some();
+        let setting =
+            if exported { variables::exported(name, value) } else { variables::local(name) };
+        match setting {
+            Setting::Harmless => {}
+            Setting::Accelerators => self.deed(state, Deed::Accelerator { kind: "gpu" }),
+            Setting::Harmful => {
+                self.deed(state, Deed::Opaque { reason: Reason::ShellEnvironment, span });
+            }
+        }
+    }
+
+    fn redirects<'t, 's>(&mut self, redirects: &'t [Redirect<'s>], state: &mut State<'t, 's>) {
+        for redirect in redirects {
+            let text = self.text(&redirect.target, state);
+            if let Some(variable) = redirect.variable {
+                state.set(Cow::Borrowed(variable), Value::Unknown);
+                self.assigned(variable, &text, false, redirect.span);
+            }
+            let glob = redirect.target.parts.iter().any(|part| matches!(part, Part::Glob(_)));
+            if glob && !matches!(redirect.operator, Operator::HereDocument | Operator::HereString) {
+                // The shell expands it where it finds exactly one name.
+                let reason = Reason::ShellDynamicPath;
+                self.deed(state, Deed::Opaque { reason, span: redirect.span });
+                continue;
+            }
+            let (reads, writes) = match redirect.operator {
+                Operator::Read => (true, false),
+                Operator::ReadWrite => (true, true),
+                Operator::Write
+                | Operator::Clobber
+                | Operator::Append
+                | Operator::WriteBoth
+                | Operator::AppendBoth => (false, true),
+                Operator::DuplicateIn | Operator::DuplicateOut => {
+                    self.duplicate(redirect, &text, state);
+                    continue;
+                }
+                Operator::HereDocument | Operator::HereString => {
+                    state.stdin = Stdin::Text(text);
+                    state.stream = None;
+                    continue;
+                }
+            };
+            if reads {
+                self.deed(state, Deed::Read { path: text.clone(), recursive: false });
+            }
+            if writes {
+                self.deed(state, Deed::Write { path: text.clone(), recursive: false });
+            }
+            if reads && redirect.descriptor == 0 {
+                state.stdin = Stdin::File(text);
+                state.stream = None;
+            }
+        }
+    }
+
+    fn duplicate<'t, 's>(
+        &mut self,
+        redirect: &Redirect<'s>,
+        text: &Text<'s>,
+        state: &mut State<'t, 's>,
+    ) {
+        let digits = |text: &str| {
+            let text = text.strip_suffix('-').unwrap_or(text);
+            text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if redirect.descriptor == 0 {
+            state.stdin = Stdin::Piped;
+            state.stream = None;
+        }
+        if !text.literal().is_some_and(digits) {
+            // Not a descriptor: a file, as `>&file` means.
+            let reason = Reason::ShellDynamicPath;
+            self.deed(state, Deed::Opaque { reason, span: redirect.span });
+        }
+    }
+}
+
+/// A value as a variable keeps it: where it is one argument or several is seen when it is used.
+pub(crate) fn known_value(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Known(text) if text.open.iter().any(|open| open.what == Unknown::Anything) => {
+            Value::Unknown
+        }
+        other => other,
+    }
+}
+
+fn number_value<'s>() -> Value<'s> {
+    let mut text = Text::known("0", Span::default());
+    text.open.push(Open { start: 0, end: 1, what: Unknown::Number });
+    Value::Known(text)
+}
+
+/// One of many values.
+fn any_of<'s>(values: &[Text<'s>]) -> Value<'s> {
+    match values {
+        [one] if one.open.iter().all(|open| open.what != Unknown::Anything) => {
+            Value::Known(Text { many: false, ..one.clone() })
+        }
+        values if values.iter().all(|value| is_number(value)) => number_value(),
+        _ => Value::Unknown,
+    }
+}
+
+/// The names that an arithmetic expression gives values: those before `=`, `++`, `--`, and after.
+fn assigned_names(parts: &[Part<'_>]) -> Vec<String> {
+    let mut names = Vec::new();
+    for part in parts {
+        let Part::Literal { text, .. } = part else { continue };
+        let mut rest = &**text;
+        while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            let tail = rest.get(at..).unwrap_or_default();
+            let end = tail.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let (name, after) =
+                tail.split_at_checked(end.unwrap_or(tail.len())).unwrap_or((tail, ""));
+            let next = after.trim_start();
+            let assigns = next.starts_with("++")
+                || next.starts_with("--")
+                || next
+                    .trim_start_matches(['+', '-', '*', '/', '%', '&', '|', '^', '<', '>'])
+                    .starts_with('=')
+                    && !next.starts_with("==");
+            if assigns {
+                names.push(name.to_owned());
+            }
+            rest = after;
+        }
+    }
+    names
+}
+
+/// What a part of a line may change, read off its text.
+#[derive(Debug, Default)]
+struct Changes<'t> {
+    names: Vec<&'t str>,
+    directory: bool,
+    everything: bool,
+}
+
+/// Commands that change variables, with the names among their arguments.
+const SETTERS: [&str; 14] = [
+    "read",
+    "printf",
+    "declare",
+    "typeset",
+    "local",
+    "export",
+    "readonly",
+    "unset",
+    "mapfile",
+    "readarray",
+    "getopts",
+    "let",
+    "wait",
+    "select",
+];
+
+/// Commands that move the shell.
+const MOVERS: [&str; 3] = ["cd", "pushd", "popd"];
+
+/// Commands that can do anything to the shell.
+const ANYTHING: [&str; 8] = ["eval", "source", ".", "command", "builtin", "exec", "trap", "alias"];
+
+impl<'t> Changes<'t> {
+    fn apply(&self, state: &mut State<'_, '_>) {
+        if self.everything {
+            state.forget_all();
+            state.lose_places();
+            return;
+        }
+        for name in &self.names {
+            state.set(Cow::Owned((*name).to_owned()), Value::Unknown);
+        }
+        if self.directory {
+            state.lose_places();
+        }
+    }
+
+    fn list(&mut self, list: &'t List<'_>) {
+        for pipeline in &list.pipelines {
+            for command in &pipeline.commands {
+                self.command(command);
+            }
+        }
+    }
+
+    fn command(&mut self, command: &'t Command<'_>) {
+        self.names.extend(command.redirects.iter().filter_map(|redirect| redirect.variable));
+        match &command.kind {
+            Kind::Simple { assignments, words } => {
+                for assignment in assignments {
+                    self.names.push(assignment.name);
+                }
+                self.words(words);
+                self.simple(words);
+            }
+            Kind::Subshell(list) | Kind::Group(list) => self.list(list),
+            Kind::If { branches, otherwise } => {
+                for (condition, body) in branches {
+                    self.list(condition);
+                    self.list(body);
+                }
+                if let Some(otherwise) = otherwise {
+                    self.list(otherwise);
+                }
+            }
+            Kind::Loop { condition, body } => {
+                self.list(condition);
+                self.list(body);
+            }
+            Kind::For { name, words, body } => {
+                self.names.push(name);
+                self.words(words.as_deref().unwrap_or_default());
+                self.list(body);
+            }
+            Kind::ArithmeticFor { head, body } => {
+                self.arithmetic(&head.parts);
+                self.list(body);
+            }
+            Kind::Case { arms, .. } => {
+                for (_, body) in arms {
+                    self.list(body);
+                }
+            }
+            Kind::Function { .. } => self.everything = true,
+            Kind::Test(words) => self.words(words),
+            Kind::Arithmetic(word) => self.arithmetic(&word.parts),
+        }
+    }
+
+    fn simple(&mut self, words: &'t [Word<'_>]) {
+        let literal = |word: &'t Word<'_>| match word.parts.as_slice() {
+            [Part::Literal { text, .. }] => Some(&**text),
+            _ => None,
+        };
+        let Some((first, rest)) = words.split_first() else { return };
+        let Some(program) = literal(first) else {
+            self.everything = true;
+            return;
+        };
+        if MOVERS.contains(&program) {
+            self.directory = true;
+        } else if ANYTHING.contains(&program) {
+            self.everything = true;
+        } else if SETTERS.contains(&program) {
+            for word in rest {
+                match literal(word) {
+                    Some(text) => {
+                        let name = text.split(['=', '[', '+']).next().unwrap_or_default();
+                        self.names.push(name);
+                    }
+                    // `x=$y` as one word: the name stands in its first part.
+                    None => match word.parts.first() {
+                        Some(Part::Literal { text, .. }) if text.contains('=') => {
+                            self.names.push(text.split(['=', '[', '+']).next().unwrap_or_default());
+                        }
+                        _ => self.everything = true,
+                    },
+                }
+            }
+        }
+    }
+
+    /// `${x:=value}` and arithmetic in words.
+    fn words(&mut self, words: &'t [Word<'_>]) {
+        for word in words {
+            for part in &word.parts {
+                match part {
+                    Part::Parameter { name, change, .. } => {
+                        use crate::shell::syntax::Change;
+                        if let Change::Alternative { operator, .. } = change
+                            && operator.contains('=')
+                        {
+                            self.names.push(name);
+                        }
+                    }
+                    Part::Arithmetic { inner, .. } => self.arithmetic(inner),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn arithmetic(&mut self, parts: &'t [Part<'_>]) {
+        if !assigned_names(parts).is_empty() {
+            for part in parts {
+                let Part::Literal { text, .. } = part else { continue };
+                let names = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                self.names.extend(names.filter(|name| !name.is_empty()));
+            }
+        }
+    }
+}
