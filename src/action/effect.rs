@@ -317,6 +317,8 @@ pub enum Target {
         names: Box<str>,
         /// Whether everything below what matches is meant too.
         recursive: bool,
+        /// Whether files that a repository tracks are meant: hidden ones too, and nothing in `.git`.
+        tracked: bool,
     },
     /// A file or directory.
     File {

@@ -244,8 +244,9 @@ impl Granted<Shell> {
     /// # Security
     ///
     /// The effects were worked out for this shell, directory and environment. Add no argument, variable or
-    /// start-up file to the command. Its standard streams are the caller's to choose; what it reads is
-    /// never taken for code.
+    /// start-up file to the command, and give it an input only where
+    /// [`ShellEnv::with_input`](crate::shell::ShellEnv::with_input) declares one. Its output is the caller's
+    /// to choose.
     #[must_use]
     pub fn command(&self) -> Option<std::process::Command> {
         let directory = self.decided.directory.as_ref()?;
@@ -255,7 +256,8 @@ impl Granted<Shell> {
             .args(["--noprofile", "--norc", "-c", self.action.line()])
             .env_clear()
             .envs(env.variables())
-            .current_dir(directory.as_str());
+            .current_dir(directory.as_str())
+            .stdin(std::process::Stdio::null());
         Some(command)
     }
 }

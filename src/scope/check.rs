@@ -10,7 +10,7 @@ use crate::reason::Reason;
 use crate::scope::compiled::{CompiledScope, DataGrants};
 use crate::scope::constraint::Surroundings;
 use crate::scope::grants::{HostGrants, HostRefusal};
-use crate::scope::pattern::{Name, Separator, path_name};
+use crate::scope::pattern::{Matches, Name, Separator, path_name};
 use crate::value::Decimal;
 
 /// What in the descriptor granted an effect: `touch.read[0]`.
@@ -366,8 +366,9 @@ impl DataGrants {
                 self.files.covers(name).filter(|_| !holds())
             }
             Target::File { path, recursive: true } => self.files.covers_subtree(path_name(path)),
-            Target::Files { below, names, recursive } => {
-                self.files.covers_matches(path_name(below), names, *recursive)
+            Target::Files { below, names, recursive, tracked } => {
+                let matches = Matches { names, recursive: *recursive, tracked: *tracked };
+                self.files.covers_matches(path_name(below), matches)
             }
             Target::Table(name) => self.tables.covers(&**name),
             Target::Object { name, recursive: false } => self.objects.covers(&**name),
@@ -380,8 +381,9 @@ impl DataGrants {
     fn subtracts(&self, target: &Target) -> bool {
         match target {
             Target::File { path, recursive } => self.files.subtracts(path_name(path), *recursive),
-            Target::Files { below, names, recursive } => {
-                self.files.subtracts_matches(path_name(below), names, *recursive)
+            Target::Files { below, names, recursive, tracked } => {
+                let matches = Matches { names, recursive: *recursive, tracked: *tracked };
+                self.files.subtracts_matches(path_name(below), matches)
             }
             Target::Table(name) => self.tables.subtracts(&**name, false),
             Target::Object { name, recursive } => self.objects.subtracts(&**name, *recursive),

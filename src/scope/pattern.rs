@@ -118,6 +118,17 @@ impl<'a> From<&'a str> for Name<'a> {
     }
 }
 
+/// What a shell or a repository finds below a directory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Matches<'a> {
+    /// Segments, in which `*` stands for any characters of one.
+    pub(crate) names: &'a str,
+    /// Whether everything below what matches is meant too.
+    pub(crate) recursive: bool,
+    /// Whether hidden names match too, and only `.git` does not.
+    pub(crate) tracked: bool,
+}
+
 /// One compiled pattern.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
@@ -295,9 +306,9 @@ impl Pattern {
     ///
     /// A `*` at the beginning of a segment of `names` does not match a name that begins with a dot,
     /// as in a shell.
-    fn meets_matches(&self, directory: &str, names: &str, recursive: bool) -> bool {
+    fn meets_matches(&self, directory: &str, matches: Matches<'_>) -> bool {
         let mut segments = Segments::new(Name::from(directory), self.separator);
-        let mut names = names.split(self.separator.character()).peekable();
+        let mut names = matches.names.split(self.separator.character()).peekable();
         for part in &self.parts {
             if *part == Part::Any {
                 return true;
@@ -309,9 +320,10 @@ impl Pattern {
                 segments = rest;
                 continue;
             }
-            let Some(name) = names.next() else { return recursive };
+            let Some(name) = names.next() else { return matches.recursive };
             let both = |own: &str| match (own.contains('*'), name.contains('*')) {
                 (_, false) => self.part_matches(*part, name, &mut || ()),
+                (false, true) if matches.tracked => own != ".git",
                 (false, true) => {
                     !(name.starts_with('*') && own.starts_with('.'))
                         && glob(name.as_bytes(), own.as_bytes(), &mut || ())
@@ -539,23 +551,18 @@ impl Grants {
     /// As [`covers`](Self::covers), for every name below `directory` that `names` can match.
     ///
     /// Errs on the side of refusing, as [`covers_subtree`](Self::covers_subtree) does.
-    pub(crate) fn covers_matches(
-        &self,
-        directory: &str,
-        names: &str,
-        recursive: bool,
-    ) -> Option<u16> {
+    pub(crate) fn covers_matches(&self, directory: &str, matches: Matches<'_>) -> Option<u16> {
         let all = |pattern: &Pattern| pattern.takes_subtrees() && pattern.matches(directory);
         let (index, pattern) = self.includes.iter().find(|(_, pattern)| all(pattern))?;
         let plain = Name::from(directory).is_plain(pattern.separator)
-            && Name::from(names).is_plain(pattern.separator);
-        (plain && !self.subtracts_matches(directory, names, recursive)).then_some(*index)
+            && Name::from(matches.names).is_plain(pattern.separator);
+        (plain && !self.subtracts_matches(directory, matches)).then_some(*index)
     }
 
     /// Reports whether a subtraction could match one of the names that `names` matches below
     /// `directory`, or something below it.
-    pub(crate) fn subtracts_matches(&self, directory: &str, names: &str, recursive: bool) -> bool {
-        self.excludes.iter().any(|pattern| pattern.meets_matches(directory, names, recursive))
+    pub(crate) fn subtracts_matches(&self, directory: &str, matches: Matches<'_>) -> bool {
+        self.excludes.iter().any(|pattern| pattern.meets_matches(directory, matches))
     }
 
     /// Reports whether a subtraction names something below `name` without a wildcard on the way.

@@ -32,10 +32,14 @@ pub(crate) struct Open {
 pub(crate) enum Unknown {
     /// A pattern matched against names that exist: no slash, and neither `.` nor `..`.
     Glob,
+    /// As `Glob`, where no name begins with a dash.
+    Name,
     /// A path below the place that the text before it names, or that place itself.
     Below,
     /// A whole number, without a sign.
     Number,
+    /// Letters, digits, `_`, `:` and, behind the first, `-`; it may be nothing.
+    Word,
     /// Anything at all.
     Anything,
 }
@@ -86,6 +90,13 @@ pub(crate) enum Deed<'s> {
     /// `unzip`): everything below may be written, and later paths below it mean something unknown.
     Create {
         path: Text<'s>,
+    },
+    /// Files that the repository tracks at `path` or below it are written, or deleted; nothing in
+    /// `.git`. Which of them the line does not tell. With `delete` it may be any file of the work
+    /// tree there, tracked or not (`git clean`).
+    Tracked {
+        path: Text<'s>,
+        delete: bool,
     },
     /// `link` will name what `target` names: `ln`. A relative `target` of a symbolic link starts at
     /// the directory of `link`.
@@ -234,10 +245,13 @@ impl<'s> Text<'s> {
     /// Reports whether it may be an option, or several arguments among which one is: it begins with
     /// `-`, or nobody knows what it begins with.
     pub(crate) fn may_be_option(&self) -> bool {
-        let open_first = self
-            .open
-            .first()
-            .is_some_and(|open| open.start == 0 && !matches!(open.what, Unknown::Number));
+        // What stands for a name in this directory is written with `./` and begins with no dash.
+        let harmless = |open: &Open| match open.what {
+            Unknown::Number | Unknown::Name | Unknown::Word => true,
+            Unknown::Below => self.text.starts_with("./"),
+            Unknown::Glob | Unknown::Anything => false,
+        };
+        let open_first = self.open.first().is_some_and(|open| open.start == 0 && !harmless(open));
         let splits = self.many && self.open.iter().any(|open| open.what == Unknown::Anything);
         self.text.starts_with('-') || open_first || splits
     }
@@ -269,6 +283,22 @@ impl<'s> Text<'s> {
     }
 }
 
+impl<'s> Deed<'s> {
+    /// Returns the path that the deed is about.
+    pub(crate) fn path(&self) -> Option<&Text<'s>> {
+        match self {
+            Self::Read { path, .. }
+            | Self::Write { path, .. }
+            | Self::Delete { path, .. }
+            | Self::Create { path }
+            | Self::Tracked { path, .. }
+            | Self::Link { target: path, .. }
+            | Self::WorkspaceCode { place: path } => Some(path),
+            _ => None,
+        }
+    }
+}
+
 impl Deed<'_> {
     /// Returns the same deed, independent of the line.
     pub(crate) fn into_owned(self) -> Deed<'static> {
@@ -277,6 +307,7 @@ impl Deed<'_> {
             Self::Write { path, recursive } => Deed::Write { path: path.into_owned(), recursive },
             Self::Delete { path, recursive } => Deed::Delete { path: path.into_owned(), recursive },
             Self::Create { path } => Deed::Create { path: path.into_owned() },
+            Self::Tracked { path, delete } => Deed::Tracked { path: path.into_owned(), delete },
             Self::Link { target, link, symbolic } => {
                 Deed::Link { target: target.into_owned(), link: link.into_owned(), symbolic }
             }

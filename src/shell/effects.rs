@@ -31,12 +31,14 @@ pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) 
         context,
         created: Vec::new(),
         program: None,
+        running: 0,
         out: Vec::with_capacity(steps.len()),
         scratch: Effects::default(),
     };
     for step in steps {
         typing.note_created(step);
     }
+    (typing.program, typing.running) = (None, 0);
     for step in steps {
         typing.step(step);
         if plan.splits_names.is_some() && makes_odd_name(step) {
@@ -61,6 +63,8 @@ struct Typing<'a> {
     created: Vec<Created>,
     /// The program that was run last, and its arguments.
     program: Option<(String, Vec<String>)>,
+    /// The command that it belongs to.
+    running: u32,
     out: Vec<Placed>,
     scratch: Effects,
 }
@@ -72,6 +76,17 @@ enum Place {
     Names { below: ResolvedPath, names: Box<str> },
 }
 
+/// How an effect gets to a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The name itself: what it links to stays.
+    Itself,
+    /// Through it, if it is a link.
+    Through,
+    /// Through whatever a pattern finds.
+    Names,
+}
+
 /// Whether a final symbolic link is followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Follow {
@@ -80,13 +95,42 @@ enum Follow {
 }
 
 impl Typing<'_> {
+    /// Whether the deed is one of a program called one of `names`, not of a redirection.
+    fn is_run_by(&self, step: &Step, names: &[&str]) -> bool {
+        self.running == step.command
+            && self
+                .program
+                .as_ref()
+                .is_some_and(|(program, _)| names.contains(&name_of(program).unwrap_or(program)))
+    }
+
+    /// Whether the program is one that makes links where it finds links.
+    fn copies_links(&self, step: &Step) -> bool {
+        let keeps = |argument: &String| match argument.strip_prefix("--") {
+            Some(long) => ["no-deref", "preserve", "archive", "recursive", "link", "symbolic"]
+                .iter()
+                .any(|start| long.starts_with(start)),
+            None => {
+                argument.starts_with('-') && argument.contains(['P', 'd', 'a', 'R', 'r', 'l', 's'])
+            }
+        };
+        self.is_run_by(step, &["mv"])
+            || (self.is_run_by(step, &["cp", "rsync", "install"])
+                && self.program.as_ref().is_some_and(|(_, arguments)| arguments.iter().any(keeps)))
+    }
+
     fn note_created(&mut self, step: &Step) {
-        let What::Deed(deed) = &step.what else { return };
+        let deed = match &step.what {
+            What::Deed(deed) => deed,
+            What::Run { program, arguments } => return self.note_program(step, program, arguments),
+            What::Names { .. } => return,
+        };
         let (text, link) = match deed {
-            Deed::Create { path } => (path, false),
+            Deed::Create { path } | Deed::Tracked { path, delete: false } => (path, false),
             // Names that are there already are no new ones.
             Deed::Write { path, recursive: true } if path.open.is_empty() => (path, false),
             Deed::Link { link, .. } => (link, true),
+            Deed::Write { path, .. } if self.copies_links(step) => (path, true),
             _ => return,
         };
         for place in self.places(&step.places, text, Follow::No).unwrap_or_default() {
@@ -100,17 +144,21 @@ impl Typing<'_> {
     }
 
     /// Whether the line creates what `path` goes through, before `step` or beside it.
-    fn is_created(&self, step: &Step, path: &ResolvedPath, kind: &Kind) -> bool {
+    fn is_created(&self, step: &Step, path: &ResolvedPath, reach: Reach) -> bool {
         self.created.iter().any(|created| {
             let meets = step.command >= created.since && step.command != created.command;
             let rest = path.as_str().strip_prefix(created.path.as_str().trim_end_matches('/'));
             let through = match rest {
-                // A link that is deleted is deleted itself.
-                Some("") => created.link && *kind != Kind::DeleteData,
+                Some("") => created.link && reach != Reach::Itself,
                 Some(rest) => rest.starts_with('/'),
                 None => false,
             };
-            meets && through
+            // A pattern can find what was created.
+            let found = || {
+                let rest = created.path.as_str().strip_prefix(path.as_str().trim_end_matches('/'));
+                reach == Reach::Names && rest.is_some_and(|rest| rest.starts_with('/'))
+            };
+            meets && (through || found())
         })
     }
 
@@ -118,6 +166,7 @@ impl Typing<'_> {
         match &step.what {
             What::Run { program, arguments } => self.run(step, program, arguments),
             What::Deed(deed) => self.deed(step, deed),
+            What::Names { place } => self.plain_names(step, place),
         }
     }
 
@@ -144,9 +193,14 @@ impl Typing<'_> {
         }
     }
 
-    fn run(&mut self, step: &Step, program: &Text<'_>, arguments: &[Text<'_>]) {
-        let arguments: Vec<String> = arguments.iter().map(|text| text.text.to_string()).collect();
+    fn note_program(&mut self, step: &Step, program: &Text<'_>, arguments: &[Text<'_>]) {
+        let arguments = arguments.iter().map(|text| text.text.to_string()).collect();
         self.program = Some((program.text.to_string(), arguments));
+        self.running = step.command;
+    }
+
+    fn run(&mut self, step: &Step, program: &Text<'_>, arguments: &[Text<'_>]) {
+        self.note_program(step, program, arguments);
         if !program.text.contains('/') || name_of(&program.text).is_some() {
             return self.exec(step, None);
         }
@@ -156,7 +210,7 @@ impl Typing<'_> {
             Ok(places) => {
                 for place in places {
                     let Place::File(path) = place else { continue };
-                    if self.is_created(step, &path, &Kind::Exec) {
+                    if self.is_created(step, &path, Reach::Through) {
                         self.opaque(step, &Kind::Exec, Reason::ShellCreatedName);
                     }
                     let own = is_below(&path, self.context.workspace());
@@ -165,6 +219,20 @@ impl Typing<'_> {
                 }
             }
             Err(reason) => self.opaque(step, &Kind::Exec, reason),
+        }
+    }
+
+    /// Names are plain below the workspace, and nowhere else.
+    fn plain_names(&mut self, step: &Step, place: &Text<'_>) {
+        let workspace = self.context.workspace();
+        let below = self.places(&step.places, place, Follow::Yes).is_ok_and(|places| {
+            places.iter().all(|place| match place {
+                Place::File(path) | Place::Tree(path) => is_below(path, workspace),
+                Place::Names { below, .. } => is_below(below, workspace),
+            })
+        });
+        if !below {
+            self.opaque(step, &Kind::Exec, Reason::ShellDynamicPath);
         }
     }
 
@@ -193,6 +261,10 @@ impl Typing<'_> {
                 self.file(step, &Kind::DeleteData, path, *recursive);
             }
             Deed::Create { path } => self.file(step, &Kind::WriteData, path, true),
+            Deed::Tracked { path, delete } => {
+                let kind = if *delete { Kind::DeleteData } else { Kind::WriteData };
+                self.tracked(step, &kind, path);
+            }
             Deed::Link { target, link, symbolic } => self.link(step, target, link, *symbolic),
             Deed::Url { url, .. } => self.url(step, url),
             Deed::Connect { host, port, udp } => self.connect(step, host, *port, *udp),
@@ -308,7 +380,7 @@ impl Typing<'_> {
                         Place::File(path) | Place::Tree(path) => path,
                         Place::Names { below, .. } => below,
                     };
-                    if self.is_created(step, &path, &Kind::Exec) {
+                    if self.is_created(step, &path, Reach::Through) {
                         self.opaque(step, &Kind::Exec, Reason::ShellCreatedName);
                     }
                     match exec_effect(self.context, path.as_str(), &[] as &[&str], None) {
@@ -323,7 +395,9 @@ impl Typing<'_> {
 
     fn file(&mut self, step: &Step, kind: &Kind, text: &Text<'_>, recursive: bool) {
         if let Some(literal) = text.literal() {
-            if is_stream(literal) || (literal == "/dev/null" && *kind != Kind::DeleteData) {
+            let used = matches!(kind, Kind::ReadData | Kind::WriteData);
+            let opened = used && !self.is_run_by(step, &REPLACERS);
+            if opened && (is_stream(literal) || literal == "/dev/null") {
                 return;
             }
             // Only a redirection of the shell opens it, and any path may be one.
@@ -337,20 +411,30 @@ impl Typing<'_> {
         let follow = if *kind == Kind::DeleteData { Follow::No } else { Follow::Yes };
         match self.places(&step.places, text, follow) {
             Ok(places) => {
+                let slashed = text.text.ends_with('/');
                 for place in places {
-                    self.place(step, kind, place, recursive);
+                    self.place(step, kind, place, recursive, slashed);
                 }
             }
             Err(reason) => self.opaque(step, kind, reason),
         }
     }
 
-    fn place(&mut self, step: &Step, kind: &Kind, place: Place, recursive: bool) {
+    fn place(&mut self, step: &Step, kind: &Kind, place: Place, recursive: bool, slashed: bool) {
         // Single files that are found are not the workspace as a whole.
         let whole = match &place {
             Place::File(path) => *path == *self.context.workspace(),
-            Place::Names { below, .. } => recursive && *below == *self.context.workspace(),
+            Place::Names { below, names } => {
+                let all = matches!(&**names, "" | "*");
+                all && recursive && *below == *self.context.workspace()
+            }
             Place::Tree(_) => false,
+        };
+        // A link that is deleted is deleted itself, unless a slash behind it leads through it.
+        let reach = match &place {
+            Place::File(_) if *kind == Kind::DeleteData && !slashed => Reach::Itself,
+            Place::File(_) | Place::Tree(_) => Reach::Through,
+            Place::Names { .. } => Reach::Names,
         };
         if let Place::Names { below, names } = &place {
             self.notable(step, kind, below, names);
@@ -359,10 +443,13 @@ impl Typing<'_> {
             Place::File(path) => (path.clone(), Target::File { path, recursive }, recursive),
             Place::Tree(path) => (path.clone(), Target::File { path, recursive: true }, true),
             Place::Names { below, names } => {
-                (below.clone(), Target::Files { below, names, recursive }, true)
+                let tracked = names.is_empty();
+                let names = if tracked { "*".into() } else { names };
+                let recursive = recursive || tracked;
+                (below.clone(), Target::Files { below, names, recursive, tracked }, true)
             }
         };
-        if self.is_created(step, &path, kind) {
+        if self.is_created(step, &path, reach) {
             return self.opaque(step, kind, Reason::ShellCreatedName);
         }
         let facts = Facts::new()
@@ -404,8 +491,30 @@ impl Typing<'_> {
         for name in NAMES.iter().filter(|name| glob(last.as_bytes(), name.as_bytes(), &mut || ())) {
             let path = format!("{}/{directory}/{name}", below.as_str());
             if let Ok(path) = self.context.resolve(&path) {
-                self.place(step, kind, Place::File(path), false);
+                self.place(step, kind, Place::File(path), false, false);
             }
+        }
+    }
+
+    /// Files that a repository tracks: git refuses to track anything that is called `.git`.
+    fn tracked(&mut self, step: &Step, kind: &Kind, path: &Text<'_>) {
+        match self.places(&step.places, path, Follow::Yes) {
+            Ok(places) => {
+                for place in places {
+                    let below = match place {
+                        Place::File(path) | Place::Tree(path) => path,
+                        Place::Names { below, .. } => below,
+                    };
+                    // The repository may begin above the directory that the shell stands in.
+                    let workspace = self.context.workspace();
+                    let below = match is_below(&below, workspace) && path.text == "." {
+                        true => workspace.clone(),
+                        false => below,
+                    };
+                    self.place(step, kind, Place::Names { below, names: "".into() }, true, false);
+                }
+            }
+            Err(reason) => self.opaque(step, kind, reason),
         }
     }
 
@@ -440,7 +549,7 @@ impl Typing<'_> {
         match self.places(&step.places, text, Follow::No) {
             Ok(places) => {
                 for place in places {
-                    self.place(step, kind, place, false);
+                    self.place(step, kind, place, false, false);
                 }
             }
             Err(reason) => self.opaque(step, kind, reason),
@@ -499,6 +608,12 @@ impl Typing<'_> {
         }
         if !text.text.is_ascii() {
             return self.opaque(step, &Kind::Connect, Reason::ShellInvisibleCharacter);
+        }
+        // Clients disagree about which part of these is the host.
+        let authority = text.text.split_once("://").map_or(&*text.text, |(_, rest)| rest);
+        let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+        if text.text.contains(['\\', ' ', '\t', '\n']) || authority.contains(['@', '{', '[', '%']) {
+            return self.opaque(step, &Kind::Connect, Reason::ActionUrl);
         }
         let spelled = match text.text.contains("://") {
             true => Cow::Borrowed(&*text.text),
@@ -560,16 +675,27 @@ impl Typing<'_> {
         text: &Text<'_>,
         follow: Follow,
     ) -> Result<Vec<Place>, Malformed> {
-        if text.text.starts_with('/') {
-            return Ok(vec![self.resolve("", text, follow)?]);
+        let mut all = Vec::with_capacity(1);
+        if text.text.starts_with('/') && text.open.first().is_none_or(|open| open.start > 0) {
+            self.resolve("", text, follow, &mut all)?;
+            return Ok(all);
         }
         if places.is_empty() {
             return Err(Reason::ShellWorkingDirectory.into());
         }
-        places.iter().map(|place| self.resolve(place, text, follow)).collect()
+        for place in places.iter() {
+            self.resolve(place, text, follow, &mut all)?;
+        }
+        Ok(all)
     }
 
-    fn resolve(&self, place: &str, text: &Text<'_>, follow: Follow) -> Result<Place, Malformed> {
+    fn resolve(
+        &self,
+        place: &str,
+        text: &Text<'_>,
+        follow: Follow,
+        out: &mut Vec<Place>,
+    ) -> Result<(), Malformed> {
         let resolve = |path: &str| -> Result<ResolvedPath, PathError> {
             let path = join(place, path);
             let path = if path.is_empty() { "." } else { &path };
@@ -578,26 +704,50 @@ impl Typing<'_> {
                 Follow::No => self.context.resolve_nofollow(path),
             }
         };
+        let unknown = Malformed::from(Reason::ShellDynamicPath);
         let Some(first) = text.open.first() else {
-            return Ok(Place::File(if text.text.is_empty() {
+            if text.text.is_empty() {
                 return Err(Reason::PathEmpty.into());
-            } else {
-                resolve(&text.text)?
-            }));
+            }
+            out.push(Place::File(resolve(&text.text)?));
+            return Ok(());
         };
         let known = text.text.get(..first.start as usize).unwrap_or_default();
         if first.what == Unknown::Below {
-            // What follows the name of something below may make another name beside it.
-            let whole = first.end as usize == text.text.len();
-            let inside = known.is_empty() || known == "." || known.ends_with('/');
+            let tail = text.text.get(first.end as usize..).unwrap_or_default();
+            if text.open.len() != 1 {
+                return Err(unknown);
+            }
+            let written = text.text.get(first.start as usize..first.end as usize);
+            let slashed = written.is_some_and(|written| written.starts_with('/'));
+            // What stands in this directory may be anything but nothing; behind a name it is another.
+            let glued = known.is_empty() || known.ends_with('/') || slashed;
+            let named = written.is_some_and(|written| written.starts_with("{}"));
+            if !tail.is_empty() {
+                let dots = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte == b'.');
+                let inside = slashed && !known.is_empty() && !tail.split('/').any(dots);
+                if !inside {
+                    return Err(unknown);
+                }
+                if !tail.starts_with('/') {
+                    // The place itself is one of those below it, and this stands beside it.
+                    out.push(Place::File(resolve(&format!("{known}{tail}"))?));
+                }
+            } else if !(glued || named) {
+                return Err(unknown);
+            }
             let known = if known.is_empty() { "." } else { known };
-            return match whole || inside {
-                true if text.open.len() == 1 => Ok(Place::Tree(resolve(known)?)),
-                _ => Err(Reason::ShellDynamicPath.into()),
-            };
+            out.push(Place::Tree(resolve(known)?));
+            return Ok(());
         }
-        if text.open.iter().any(|open| !matches!(open.what, Unknown::Glob | Unknown::Number)) {
-            return Err(Reason::ShellDynamicPath.into());
+        let short = |what: Unknown| matches!(what, Unknown::Number | Unknown::Word);
+        let named = |what: Unknown| matches!(what, Unknown::Glob | Unknown::Name) || short(what);
+        // Nothing in front of a slash is the root.
+        let rooted = first.start == 0
+            && short(first.what)
+            && text.text.get(first.end as usize..).is_some_and(|tail| tail.starts_with('/'));
+        if rooted || !text.open.iter().all(|open| named(open.what)) {
+            return Err(unknown);
         }
         let (directory, tail) = match known.rfind('/') {
             Some(at) => known.split_at_checked(at + 1).unwrap_or((known, "")),
@@ -613,9 +763,11 @@ impl Typing<'_> {
         }
         let mut plain = String::with_capacity(names.len());
         for name in names.split('/').filter(|name| !matches!(*name, "" | ".")) {
-            // `*/..` leads out of what a link names; `**` is a pattern of its own in scopes.
-            if name == ".." {
-                return Err(Reason::ShellDynamicPath.into());
+            // `*/..` leads out of what a link names, and `.*` finds `..` (bash before 5.2).
+            let rest = name.bytes().filter(|byte| *byte != b'*');
+            if name.contains('.') && rest.clone().count() > 0 && rest.into_iter().all(|b| b == b'.')
+            {
+                return Err(unknown);
             }
             if !plain.is_empty() {
                 plain.push('/');
@@ -623,9 +775,13 @@ impl Typing<'_> {
             plain.push_str(&name.replace("**", "*"));
         }
         let directory = if directory.is_empty() { "." } else { directory };
-        Ok(Place::Names { below: resolve(directory)?, names: plain.into() })
+        out.push(Place::Names { below: resolve(directory)?, names: plain.into() });
+        Ok(())
     }
 }
+
+/// Programs that put something else in the place of a device or a stream.
+const REPLACERS: [&str; 8] = ["mv", "ln", "install", "chmod", "chown", "chgrp", "rm", "rsync"];
 
 const SCHEMES: [&str; 6] = ["http://", "https://", "ftp://", "ws://", "wss://", "ssh://"];
 
@@ -635,15 +791,13 @@ fn makes_odd_name(step: &Step) -> bool {
     let What::Deed(deed) = &step.what else { return false };
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./+=:,@%*?~-".contains(c);
     match deed {
-        Deed::Create { .. } => true,
+        Deed::Create { .. } | Deed::Tracked { .. } => true,
         Deed::Write { path, .. } | Deed::Link { link: path, .. } => {
             // What is open are names that are there, and plain.
             let mut known = path.text.to_string();
             for open in path.open.iter().rev() {
-                let unknown =
-                    !matches!(open.what, Unknown::Glob | Unknown::Below | Unknown::Number);
                 let place = open.start as usize..open.end as usize;
-                if unknown || known.get(place.clone()).is_none() {
+                if open.what == Unknown::Anything || known.get(place.clone()).is_none() {
                     return true;
                 }
                 known.replace_range(place, "x");

@@ -39,6 +39,7 @@ struct Inner {
     variables: BTreeMap<String, String>,
     profile_harmless: bool,
     plain_names: bool,
+    input: bool,
     remotes: BTreeMap<String, (String, u16)>,
     programs: Programs,
 }
@@ -59,6 +60,7 @@ impl ShellEnv {
             variables,
             profile_harmless: false,
             plain_names: false,
+            input: false,
             remotes: BTreeMap::new(),
             programs: Programs::built_in(),
         };
@@ -125,6 +127,13 @@ impl ShellEnv {
         self
     }
 
+    /// Declares that the shell gets an input, of which nothing is known. Without it the input is empty.
+    #[must_use]
+    pub fn with_input(mut self) -> Self {
+        self.change().input = true;
+        self
+    }
+
     /// Declares where a remote that the line names leads, such as `origin` of the repository.
     #[must_use]
     pub fn with_remote(
@@ -179,6 +188,10 @@ impl ShellEnv {
 
     pub(crate) fn has_harmless_profile(&self) -> bool {
         self.inner.profile_harmless
+    }
+
+    pub(crate) fn has_input(&self) -> bool {
+        self.inner.input
     }
 
     pub(crate) fn has_plain_names(&self) -> bool {

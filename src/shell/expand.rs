@@ -8,7 +8,7 @@ use crate::shell::deed::{Deed, Open, Text, Unknown};
 use crate::shell::produced;
 use crate::shell::state::{State, Value};
 use crate::shell::syntax::{Change, Command, Kind, List, Part, Span, Word};
-use crate::shell::walk::Walk;
+use crate::shell::walk::{Walk, assigned_names, number_value};
 
 /// The most bytes that one word may grow to: variables can double each other.
 const MAX_BYTES: usize = 64 * 1024;
@@ -54,6 +54,14 @@ impl<'s> Field<'s> {
         let shift = self.text.text.len();
         if shift + text.text.len() > MAX_BYTES {
             return self.push_open("…", Unknown::Anything);
+        }
+        // A name in this directory, put behind something, is another name.
+        let here = |open: &Open| open.start == 0 && open.what == Unknown::Below;
+        if shift > 0 && text.open.first().is_some_and(here) {
+            let directory = self.text.open.is_empty() && self.text.text.ends_with('/');
+            let what = if directory { Unknown::Below } else { Unknown::Anything };
+            self.text.many |= text.many;
+            return self.push_open("…", what);
         }
         self.text.text.to_mut().push_str(&text.text);
         let shift = u32::try_from(shift).unwrap_or(u32::MAX);
@@ -139,12 +147,17 @@ impl<'t, 's> Walk<'_, '_> {
                     field.push(text);
                     field.kept |= *quoted || !text.is_empty();
                 }
+                // No name begins with a dash, so a pattern that does finds none and stays as it is.
+                Part::Glob(pattern) if plain && field.text.starts_with("-") => {
+                    field.push(pattern);
+                    field.kept = true;
+                }
                 Part::Glob(pattern) if split == Split::Yes => {
                     // No name begins with a dash, so none of them is an option.
-                    if self.env.has_plain_names() && field.text.text.is_empty() {
-                        field.push("./");
+                    if plain && field.text.text.is_empty() {
+                        self.relies_on_names("", state);
                     }
-                    field.push_open(pattern, Unknown::Glob);
+                    field.push_open(pattern, if plain { Unknown::Name } else { Unknown::Glob });
                     field.text.many = true;
                 }
                 Part::Glob(pattern) => {
@@ -157,40 +170,31 @@ impl<'t, 's> Walk<'_, '_> {
                 }
                 Part::Command { list, quoted: false }
                     if split == Split::Yes
-                        && self.env.has_plain_names()
-                        && alone(list).is_some() =>
+                        && plain
+                        && alone(list).is_some()
+                        && !state.has_functions() =>
                 {
                     let stream = alone(list).and_then(produced::lines);
                     self.substitution(list, state);
                     match stream {
                         Some(stream) if parts.len() == 1 => {
-                            self.relies_on_names();
                             for place in &stream.below {
+                                self.relies_on_names(place, state);
                                 field.push_text(&produced::below(place, field.text.span));
                                 field.cut();
                             }
                         }
-                        _ => match self.printed(list, state) {
-                            Some(text) if !text.open.is_empty() => {
-                                insert(&text, Split::No, plain, field)
-                            }
-                            Some(text) => insert(&text, split, plain, field),
-                            None => insert(&unknown_output(), split, plain, field),
-                        },
+                        _ => {
+                            let printed = self.printed(list, state);
+                            self.output(printed, split, state, field);
+                        }
                     }
                 }
                 Part::Command { list, quoted } => {
                     let printed = self.printed(list, state);
                     self.substitution(list, state);
                     field.kept |= *quoted;
-                    match printed {
-                        // What is known to be one word without blanks is not split.
-                        Some(text) if !text.open.is_empty() => {
-                            insert(&text, Split::No, plain, field)
-                        }
-                        Some(text) => insert(&text, quoted_split(*quoted), plain, field),
-                        None => insert(&unknown_output(), quoted_split(*quoted), plain, field),
-                    }
+                    self.output(printed, quoted_split(*quoted), state, field);
                 }
                 Part::Process { list, .. } => {
                     self.substitution(list, state);
@@ -202,6 +206,24 @@ impl<'t, 's> Walk<'_, '_> {
                     field.push_open("0", Unknown::Number);
                 }
             }
+        }
+    }
+
+    /// Puts what a substitution prints into a word.
+    fn output(
+        &mut self,
+        printed: Option<Text<'s>>,
+        split: Split,
+        state: &State<'t, 's>,
+        field: &mut Field<'s>,
+    ) {
+        let text = printed.unwrap_or_else(unknown_output);
+        // What is known to be one word without blanks is not split.
+        let one =
+            !text.open.is_empty() && text.open.iter().all(|open| open.what != Unknown::Anything);
+        let split = if one { Split::No } else { split };
+        if insert(&text, split, self.env.has_plain_names(), field) == Believed::Names {
+            self.relies_on_names("", state);
         }
     }
 
@@ -249,8 +271,7 @@ impl<'t, 's> Walk<'_, '_> {
             Change::None => known(value),
             Change::Length => Some(number(field.text.span)),
             Change::Alternative { operator, word } => {
-                let mut other = state.clone();
-                let alternative = self.text(word, &mut other);
+                let alternative = self.text(word, state);
                 if operator.contains('=') {
                     state.set(Cow::Borrowed(name), Value::Unknown);
                     self.assigned(name, &alternative, false, word.span);
@@ -274,21 +295,11 @@ impl<'t, 's> Walk<'_, '_> {
                 match (value, operator.starts_with('%')) {
                     // What is cut from the end of a name leaves no slash and, as names that a pattern
                     // finds do not begin with a dot, no `..`.
-                    (Value::Known(text), true) if is_name(&text) => {
-                        let here = text.text.starts_with("./");
-                        let mut name = Text::known(if here { "./*" } else { "*" }, text.span);
-                        let start = if here { 2 } else { 0 };
-                        name.open.push(Open { start, end: start + 1, what: Unknown::Glob });
+                    (Value::Known(text), true) if is_name(&text) && is_ending(&cut) => {
+                        let what = text.open.first().map_or(Unknown::Glob, |open| open.what);
+                        let mut name = Text::known("*", text.span);
+                        name.open.push(Open { start: 0, end: 1, what });
                         Some(name)
-                    }
-                    // No name begins with two dots, so what is cut from its end climbs nowhere.
-                    (Value::Known(text), true)
-                        if self.env.has_plain_names()
-                            && is_below_here(&text)
-                            && !cut.text.contains('/')
-                            && cut.open.iter().all(|open| open.what == Unknown::Glob) =>
-                    {
-                        Some(text)
                     }
                     (Value::Known(text), _) if text.literal() == Some("") => Some(text),
                     _ => anything(),
@@ -300,27 +311,33 @@ impl<'t, 's> Walk<'_, '_> {
                 anything()
             }
             Change::Other { words } => {
+                // The places of `${x:offset:length}` are arithmetic.
                 for word in words {
-                    self.text(word, state);
+                    self.arithmetic(&word.parts, state, word.span);
                 }
                 anything()
             }
         };
         field.kept |= quoted && name != "@";
-        if let Some(text) = result {
-            insert(&text, split, self.env.has_plain_names(), field);
+        if let Some(text) = result
+            && insert(&text, split, self.env.has_plain_names(), field) == Believed::Names
+        {
+            self.relies_on_names(directory_of(&text), state);
         }
     }
 
     /// Returns what a parameter holds.
     fn value(&mut self, name: &str, state: &State<'t, 's>) -> Value<'s> {
         let span = Span::default();
-        if state.has_set(name) {
+        if state.has_set(name) && !matches!(name, "_" | "REPLY" | "MAPFILE" | "OPTARG" | "OPTIND") {
             return state.get(name, self.env);
         }
         match name {
-            "?" | "#" | "$" | "!" | "RANDOM" | "SRANDOM" | "SECONDS" | "LINENO" | "UID"
-            | "EUID" | "PPID" | "SHLVL" | "BASHPID" | "EPOCHSECONDS" => Value::Known(number(span)),
+            "?" | "#" | "$" | "RANDOM" | "SECONDS" | "LINENO" | "UID" | "EUID" | "PPID" => {
+                Value::Known(number(span))
+            }
+            // Set behind the back of the line.
+            "_" | "!" | "REPLY" | "MAPFILE" | "OPTARG" | "OPTIND" => Value::Unknown,
             "PWD" => match state.place() {
                 Some(place) if place.starts_with('/') => {
                     Value::Known(Text::known(place.to_owned(), span))
@@ -343,10 +360,13 @@ impl<'t, 's> Walk<'_, '_> {
             && plain(program).is_some_and(|program| program.literal() == Some("basename"))
             && plain(path).is_none()
         {
+            // With something behind it, what is printed could be `..`.
             let text = self.text(path, &mut state.clone());
-            let known = |open: &Open| matches!(open.what, Unknown::Glob | Unknown::Below);
-            let one = !text.open.is_empty() && text.open.iter().all(known);
-            return (one && !text.starts_with("-")).then(|| name(command.span));
+            let known =
+                |open: &Open| matches!(open.what, Unknown::Glob | Unknown::Name | Unknown::Below);
+            let ends = text.open.last().is_some_and(|open| open.end as usize == text.text.len());
+            let one = ends && text.open.iter().all(known);
+            return (one && !text.may_be_option()).then(|| name(command.span));
         }
         let mut literal = Vec::with_capacity(words.len());
         for word in words {
@@ -359,9 +379,9 @@ impl<'t, 's> Walk<'_, '_> {
                 .place()
                 .filter(|place| place.starts_with('/'))
                 .map(|place| Text::known(place.to_owned(), span)),
-            ["nproc"] | ["id", "-u" | "-g"] => Some(number(span)),
-            ["date", format] if is_plain_date(format) => Some(name(span)),
-            ["date"] => None,
+            // A program that is missing prints nothing.
+            ["nproc"] | ["id", "-u" | "-g"] => Some(word(span)),
+            ["date", format] if is_plain_date(format) => Some(word(span)),
             ["basename", path] => {
                 let path = path.trim_end_matches('/');
                 let base = path.rsplit('/').next().unwrap_or_default();
@@ -409,6 +429,14 @@ impl<'t, 's> Walk<'_, '_> {
         }
         if !harmless {
             self.deed(state, Deed::Opaque { reason: Reason::ShellArithmetic, span });
+        }
+        // `0 && (x=1)` assigns nothing, so a name is a number only where nothing can be skipped.
+        let certain = inner.iter().all(
+            |part| !matches!(part, Part::Literal { text, .. } if text.contains(['&', '|', '?'])),
+        );
+        for name in assigned_names(inner) {
+            let value = if certain && harmless { number_value() } else { Value::Unknown };
+            state.set(Cow::Owned(name), value);
         }
     }
 
@@ -468,29 +496,57 @@ fn plain<'s>(word: &Word<'s>) -> Option<Text<'s>> {
     }
 }
 
+/// The directory that what is open in a path lies in.
+fn directory_of<'a>(text: &'a Text<'_>) -> &'a str {
+    let first = text.open.first().map_or(0, |open| open.start as usize);
+    let known = text.text.get(..first).unwrap_or_default();
+    match text.open.first() {
+        Some(open) if open.what == Unknown::Below => known,
+        _ => known.rsplit_once('/').map_or("", |(directory, _)| match directory {
+            "" => "/",
+            directory => directory,
+        }),
+    }
+}
+
+/// Whether a value was taken for one word because names are plain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Believed {
+    Names,
+    Nothing,
+}
+
 /// Puts the value of an expansion into a word. Unquoted it is split at blanks, and matched against
 /// names.
-fn insert<'s>(value: &Text<'s>, split: Split, plain_names: bool, field: &mut Field<'s>) {
+fn insert<'s>(
+    value: &Text<'s>,
+    split: Split,
+    plain_names: bool,
+    field: &mut Field<'s>,
+) -> Believed {
     if split == Split::No {
         field.push_text(value);
         field.kept |= !value.open.is_empty();
-        return;
+        return Believed::Nothing;
     }
-    let named = |open: &Open| matches!(open.what, Unknown::Glob | Unknown::Below);
-    if plain_names && value.open.iter().all(|open| named(open) || open.what == Unknown::Number) {
+    let named = |open: &Open| matches!(open.what, Unknown::Glob | Unknown::Name | Unknown::Below);
+    let short = |open: &Open| matches!(open.what, Unknown::Number | Unknown::Word);
+    if plain_names && value.open.iter().all(|open| named(open) || short(open)) {
         // No name holds a blank.
         if !value.open.is_empty() && !value.text.contains([' ', '\t', '\n']) {
-            return field.push_text(value);
+            field.push_text(value);
+            return Believed::Names;
         }
     }
-    if value.open.iter().any(|open| open.what != Unknown::Number) {
+    if value.open.iter().any(|open| !short(open)) {
         // Names and unknown text may hold blanks: any number of arguments that may be anything.
         field.push_open(&value.text, Unknown::Anything);
         field.text.many = true;
-        return;
+        return Believed::Nothing;
     }
     if !value.open.is_empty() {
-        return field.push_text(value);
+        field.push_text(value);
+        return Believed::Nothing;
     }
     for (index, piece) in value.text.split([' ', '\t', '\n']).enumerate() {
         if index > 0 {
@@ -511,6 +567,7 @@ fn insert<'s>(value: &Text<'s>, split: Split, plain_names: bool, field: &mut Fie
         field.push(literal);
         field.kept |= !literal.is_empty();
     }
+    Believed::Nothing
 }
 
 fn unknown_output<'s>() -> Text<'s> {
@@ -522,6 +579,13 @@ fn unknown_output<'s>() -> Text<'s> {
 fn number<'s>(span: Span) -> Text<'s> {
     let mut text = Text::known("0", span);
     text.open.push(Open { start: 0, end: 1, what: Unknown::Number });
+    text
+}
+
+/// Letters and digits, or nothing.
+fn word<'s>(span: Span) -> Text<'s> {
+    let mut text = Text::known("0", span);
+    text.open.push(Open { start: 0, end: 1, what: Unknown::Word });
     text
 }
 
@@ -550,17 +614,18 @@ pub(crate) fn is_number(text: &Text<'_>) -> bool {
 
 /// Whether the text is a name that a pattern found: it begins with the pattern and has no slash.
 fn is_name(text: &Text<'_>) -> bool {
-    let name = text.text.strip_prefix("./").unwrap_or(&text.text);
-    let begin = text.text.len() - name.len();
-    !name.contains('/')
-        && text.open.first().is_some_and(|open| open.start as usize == begin)
-        && text.open.iter().all(|open| open.what == Unknown::Glob)
+    !text.text.contains('/')
+        && text.open.first().is_some_and(|open| open.start == 0)
+        && text.open.iter().all(|open| matches!(open.what, Unknown::Glob | Unknown::Name))
 }
 
-/// Whether the text is a path below the directory that the shell stands in.
-fn is_below_here(text: &Text<'_>) -> bool {
-    let below = |open: &Open| open.what == Unknown::Below && open.end as usize == text.text.len();
-    text.text.starts_with("./") && matches!(text.open.as_slice(), [open] if below(open))
+/// Whether what is cut off is an ending such as `.txt`: of a name that a pattern finds, which does not
+/// begin with a dot, something is left.
+fn is_ending(cut: &Text<'_>) -> bool {
+    let ending = cut.literal().and_then(|cut| cut.strip_prefix('.'));
+    ending.is_some_and(|cut| {
+        !cut.is_empty() && cut.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
 }
 
 /// Whether `date` prints digits, letters, dots, dashes, colons and underscores for the format alone.
@@ -569,14 +634,14 @@ fn is_plain_date(format: &str) -> bool {
     let mut rest = format.chars();
     while let Some(c) = rest.next() {
         let fine = match c {
-            '%' => rest.next().is_some_and(|letter| "YmdHMSjysNFTuwaAbBVGZ".contains(letter)),
+            '%' => rest.next().is_some_and(|letter| "YmdHMSjysNFTuwaAbBVG".contains(letter)),
             c => c.is_ascii_alphanumeric() || "-_:".contains(c),
         };
         if !fine {
             return false;
         }
     }
-    !format.is_empty()
+    !format.is_empty() && !format.starts_with('-')
 }
 
 /// Whether `echo` and `printf` print the word as it is.

@@ -4,7 +4,7 @@
 //! how they end. A command that could print anything else makes the stream unknown.
 
 use crate::shell::deed::{Open, Text, Unknown};
-use crate::shell::syntax::{Command, Kind, Part, Span};
+use crate::shell::syntax::{Command, Kind, List, Operator, Part, Redirect, Span, Word};
 
 /// What the words of a stream are: paths below these places, whole numbers and dates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,10 @@ pub(crate) struct Stream {
     nul: bool,
     /// Whether lines were made of names at their line breaks, which a name may hold.
     cut: bool,
-    /// Whether some words begin with a dash, as the rights do in `ls -l`.
-    dashed: bool,
+    /// Whether every line is one path, and none is empty.
+    pub(crate) whole: bool,
+    /// Whether a name may begin with a dash where names are not plain.
+    bare: bool,
 }
 
 /// Works out what the commands before `xargs` print, with which `arguments` it is called.
@@ -38,23 +40,97 @@ pub(crate) fn by(
         nul |= option == "--null" || (short && flags.contains('0'));
     }
     let stream = stream(upstream)?;
-    (stream.nul == nul && !stream.dashed && ((nul && !stream.cut) || plain_names)).then_some(stream)
+    (stream.nul == nul && ((nul && !stream.cut && !stream.bare) || plain_names)).then_some(stream)
 }
 
 /// As [`by`], for the words of the lines that the commands print, where names are plain.
 pub(crate) fn lines(commands: &[Command<'_>]) -> Option<Stream> {
-    stream(commands).filter(|stream| !stream.nul && !stream.dashed)
+    stream(commands).filter(|stream| !stream.nul)
 }
 
-/// The text of an argument that lies below `place`.
+/// Whether a loop takes lines from its input with `read` alone. Another reader could take a part of
+/// one, and `./etc/passwd` without its first byte is another path.
+pub(crate) fn only_reads_lines(command: &Command<'_>) -> bool {
+    let Kind::Loop { condition, body } = &command.kind else { return false };
+    let [pipeline] = condition.pipelines.as_slice() else { return false };
+    let [read] = pipeline.commands.as_slice() else { return false };
+    let Kind::Simple { words, .. } = &read.kind else { return false };
+    let reads = words.first().is_some_and(|word| literal_of(word) == Some("read"));
+    reads && read.redirects.is_empty() && leaves_input(body)
+}
+
+/// Whether no command of a list reads the input that it shares.
+fn leaves_input(list: &List<'_>) -> bool {
+    list.pipelines.iter().all(|pipeline| {
+        // Those behind a pipe have an input of their own.
+        pipeline.commands.first().is_none_or(|command| match &command.kind {
+            Kind::Simple { words, .. } => {
+                is_given_files(words)
+                    || command.redirects.iter().any(|redirect| {
+                        redirect.descriptor == 0 && redirect.operator == Operator::Read
+                    })
+            }
+            Kind::Subshell(list) | Kind::Group(list) => leaves_input(list),
+            Kind::If { branches, otherwise } => {
+                branches.iter().all(|(test, body)| leaves_input(test) && leaves_input(body))
+                    && otherwise.as_ref().is_none_or(leaves_input)
+            }
+            Kind::Test(_) | Kind::Arithmetic(_) => true,
+            _ => false,
+        })
+    })
+}
+
+/// Whether a command is one that reads no input, or none when it is given files and is given one.
+fn is_given_files(words: &[Word<'_>]) -> bool {
+    const SILENT: [&str; 24] = [
+        ":", "[", "basename", "break", "cd", "chmod", "continue", "cp", "dirname", "du", "echo",
+        "exit", "false", "file", "ln", "ls", "mkdir", "mv", "printf", "rm", "rmdir", "stat",
+        "test", "touch",
+    ];
+    const READERS: [&str; 12] = [
+        "cat",
+        "grep",
+        "head",
+        "md5sum",
+        "nl",
+        "sed",
+        "sha1sum",
+        "sha256sum",
+        "sort",
+        "tac",
+        "tail",
+        "wc",
+    ];
+    let Some(program) = words.first().and_then(literal_of) else { return words.is_empty() };
+    if SILENT.contains(&program) || program == "true" {
+        return true;
+    }
+    // The last word is a file: it is a variable, and not the value of an option in front of it.
+    let [.., before, last] = words else { return false };
+    let variable = last.parts.iter().any(|part| matches!(part, Part::Parameter { .. }));
+    let option = literal_of(before).is_none_or(|before| before.starts_with('-'));
+    let first = matches!(program, "grep" | "sed") && words.len() < 3;
+    READERS.contains(&program) && variable && !first && (!option || words.len() == 2)
+}
+
+fn literal_of<'a>(word: &'a Word<'_>) -> Option<&'a str> {
+    match word.parts.as_slice() {
+        [Part::Literal { text, .. }] => Some(text),
+        _ => None,
+    }
+}
+
+/// The text of an argument that lies below `place`. An empty place is the directory that the shell
+/// stands in, and what lies there is a name without anything in front.
 pub(crate) fn below<'s>(place: &str, span: Span) -> Text<'s> {
-    let place = match place {
-        "/" => "",
-        place => place.trim_end_matches('/'),
+    let known = if place == "/" { place } else { place.trim_end_matches('/') };
+    let (text, start) = match known {
+        "" => ("./…".to_owned(), 0),
+        known => (format!("{known}/…"), known.len()),
     };
-    let text = format!("{place}/…");
     let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    let open = Open { start: at(place.len() + 1), end: at(text.len()), what: Unknown::Below };
+    let open = Open { start: at(start), end: at(text.len()), what: Unknown::Below };
     Text { text: text.into(), open: vec![open], many: true, span }
 }
 
@@ -66,7 +142,14 @@ pub(crate) fn anything<'s>(span: Span) -> Text<'s> {
 
 fn stream(commands: &[Command<'_>]) -> Option<Stream> {
     let (last, before) = commands.split_last()?;
-    if last.redirects.iter().any(|redirect| redirect.descriptor != 2) {
+    // Messages name what they are about, so they must go elsewhere.
+    let aside = |redirect: &Redirect<'_>| {
+        redirect.descriptor == 2
+            && matches!(redirect.operator, Operator::Write | Operator::Append)
+            && matches!(redirect.target.parts.as_slice(),
+                [Part::Literal { text, .. }] if text == "/dev/null" || !text.starts_with('/'))
+    };
+    if !last.redirects.iter().all(aside) {
         return None;
     }
     let words = words(last)?;
@@ -74,19 +157,20 @@ fn stream(commands: &[Command<'_>]) -> Option<Stream> {
     let (program, rest) = texts.split_first()?;
     let literal = words.iter().all(|word| word.open.is_empty());
     match *program {
-        "find" if literal => found(rest),
+        "find" if is_searched(&words) => found(rest),
         "ls" => listed(words.get(1..)?),
         "grep" | "egrep" | "fgrep" if has_flag(rest, 'l') || has_flag(rest, 'L') => {
             matching(words.get(1..)?)
         }
         "git" if literal => tracked(rest),
         "du" => used(words.get(1..)?),
-        "tee" if rest.iter().all(|word| !word.starts_with('-')) => stream(before),
+        "seq" if rest.iter().all(|word| is_digits(word)) => Some(names(false)),
+        // Two writers on one pipe can cut each other's lines.
+        "tee" if rest.iter().all(|word| !word.starts_with(['-', '/'])) => stream(before),
         "tr" if rest == ["\\n", "\\0"] => {
             let stream = stream(before)?;
             (!stream.nul).then_some(Stream { nul: true, cut: true, ..stream })
         }
-        "seq" if rest.iter().all(|word| !word.starts_with('-')) => Some(names(false)),
         "sort" | "uniq" | "head" | "tail" | "tac" | "shuf" | "grep" | "egrep" | "fgrep"
             if literal =>
         {
@@ -98,12 +182,18 @@ fn stream(commands: &[Command<'_>]) -> Option<Stream> {
     }
 }
 
+/// Names in the directory that the shell stands in, or numbers.
 fn names(nul: bool) -> Stream {
-    places(vec![".".to_owned()], nul)
+    places(vec![String::new()], nul)
 }
 
 fn places(below: Vec<String>, nul: bool) -> Stream {
-    Stream { below, nul, cut: false, dashed: false }
+    let bare = below.iter().any(String::is_empty);
+    Stream { below, nul, cut: false, whole: false, bare }
+}
+
+fn is_digits(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The words of a command that are literal but for patterns.
@@ -132,9 +222,21 @@ fn words<'s>(command: &Command<'s>) -> Option<Vec<Text<'s>>> {
     Some(all)
 }
 
+/// Whether every pattern of a `find` is the value of a test. What it expands to beyond one name is an
+/// error of `find`, which then prints nothing.
+fn is_searched(words: &[Text<'_>]) -> bool {
+    words.iter().enumerate().all(|(index, word)| {
+        let before = index.checked_sub(1).and_then(|before| words.get(before));
+        let tested = before.is_some_and(|before| {
+            matches!(&*before.text, "-name" | "-iname" | "-path" | "-ipath" | "-wholename")
+        });
+        word.open.is_empty() || tested
+    })
+}
+
 /// `find START… -print0`, and `-printf` of paths and numbers between blanks.
 fn found(words: &[&str]) -> Option<Stream> {
-    const OTHER: [&str; 9] = [
+    const OTHER: [&str; 10] = [
         "-ls",
         "-exec",
         "-execdir",
@@ -144,6 +246,7 @@ fn found(words: &[&str]) -> Option<Stream> {
         "-fls",
         "-files0-from",
         "-fprint",
+        "-fprint0",
     ];
     let options = words.iter().take_while(|word| matches!(**word, "-H" | "-P")).count();
     let words = words.get(options..)?;
@@ -165,14 +268,19 @@ fn found(words: &[&str]) -> Option<Stream> {
         if !is_plain_format(format) {
             return None;
         }
-        below.push(".".to_owned());
+        below.push(String::new());
     }
     // Both endings in one stream: the wrong one joins names.
-    (!(nul && plain)).then(|| places(below, nul))
+    let whole = !words.contains(&"-printf");
+    (!(nul && plain)).then(|| Stream { whole, ..places(below, nul) })
 }
 
 /// A format of paths and numbers, each between blanks.
 fn is_plain_format(format: &str) -> bool {
+    // Without a blank at its end one path runs into the next.
+    if !["\\n", "\\t", "\\0", " "].iter().any(|end| format.ends_with(end)) {
+        return false;
+    }
     let spaced = format.replace("\\n", " ").replace("\\t", " ").replace("\\0", " ");
     spaced.split_whitespace().all(|word| {
         let Some(directive) = word.strip_prefix('%') else { return false };
@@ -186,17 +294,15 @@ fn is_plain_format(format: &str) -> bool {
 /// `ls` without the long form: names in directories, paths for operands.
 fn listed(words: &[Text<'_>]) -> Option<Stream> {
     let mut below = Vec::new();
-    let (mut itself, mut long) = (false, false);
+    let mut itself = false;
     for word in words {
         match word.literal() {
             Some(flags) if flags.starts_with('-') => {
                 let flags = flags.strip_prefix('-')?;
-                if flags.is_empty() || !flags.chars().all(|flag| "1rtSAUcuXvdBGlhp".contains(flag))
-                {
+                if flags.is_empty() || !flags.chars().all(|flag| "1rtSAUcuXvdB".contains(flag)) {
                     return None;
                 }
                 itself |= flags.contains('d');
-                long |= flags.contains('l');
             }
             _ => {}
         }
@@ -205,14 +311,14 @@ fn listed(words: &[Text<'_>]) -> Option<Stream> {
         below.push(place_of(word)?);
     }
     if !itself || below.is_empty() {
-        below.push(".".to_owned());
+        below.push(String::new());
     }
-    Some(Stream { dashed: long, ..places(below, false) })
+    Some(places(below, false))
 }
 
 /// `du`: sizes and paths.
 fn used(words: &[Text<'_>]) -> Option<Stream> {
-    let mut below = vec![".".to_owned()];
+    let mut below = vec![".".to_owned(), String::new()];
     for word in words {
         match word.literal().filter(|text| text.starts_with('-')) {
             Some(flags) => {
@@ -259,21 +365,26 @@ fn matching(words: &[Text<'_>]) -> Option<Stream> {
         if !recursive {
             return None;
         }
-        operands.push(".".to_owned());
+        operands.push(String::new());
     }
-    Some(places(operands, nul))
+    Some(Stream { whole: true, ..places(operands, nul) })
 }
 
+/// Lists of `git`, with nothing but options that choose among the names.
 fn tracked(words: &[&str]) -> Option<Stream> {
-    let lists = match words {
-        ["ls-files", rest @ ..] => rest
-            .iter()
-            .all(|word| !word.starts_with("--format") && *word != "-s" && *word != "--stage"),
-        ["diff", rest @ ..] => rest.contains(&"--name-only"),
-        ["grep", rest @ ..] => rest.contains(&"-l"),
-        _ => false,
+    let chooses = |word: &&str, known: &[&str]| !word.starts_with('-') || known.contains(word);
+    let (known, rest): (&[&str], &[&str]) = match words {
+        ["ls-files", rest @ ..] => (
+            &["-z", "-c", "-o", "-m", "--cached", "--others", "--modified", "--exclude-standard"],
+            rest,
+        ),
+        ["diff", "--name-only", rest @ ..] => (&["-z", "--cached", "--staged"], rest),
+        ["diff", "--cached" | "--staged", "--name-only", rest @ ..] => (&["-z"], rest),
+        ["grep", "-l", rest @ ..] => (&["-z"], rest),
+        _ => return None,
     };
-    lists.then(|| names(words.contains(&"-z")))
+    let nul = rest.contains(&"-z");
+    rest.iter().all(|word| chooses(word, known)).then(|| Stream { whole: true, ..names(nul) })
 }
 
 /// Commands that print some of the lines they read, or count them.
@@ -284,28 +395,13 @@ fn filtered(program: &str, words: &[&str], stream: Stream) -> Option<Stream> {
             flags.is_some_and(|flags| flags.chars().all(|flag| known.contains(flag)))
         })
     };
-    let count = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
     let nul = has_flag(words, 'z');
     let fits = match program {
-        "sort" => words.iter().all(|word| {
-            word.strip_prefix('-').is_some_and(|flags| {
-                !flags.is_empty()
-                    && flags
-                        .chars()
-                        .all(|flag| "zrnuhfbVgdiMk,.".contains(flag) || flag.is_ascii_digit())
-            }) || count(word)
-        }),
+        "sort" => with_values(words, "zrnuhfbVgdiM", "kt"),
         "uniq" => flags("cdiuz"),
         "tac" => words.is_empty(),
         "shuf" => flags("z"),
-        "head" | "tail" => {
-            let number = |word: &&str| {
-                let digits = word.trim_start_matches('-').trim_start_matches('n');
-                let digits = digits.trim_start_matches('+');
-                digits.bytes().all(|byte| byte.is_ascii_digit())
-            };
-            words.iter().all(|word| *word == "-z" || number(word))
-        }
+        "head" | "tail" => with_values(words, "zq0123456789", "n"),
         _ => {
             let operands = words.iter().filter(|word| !word.starts_with('-')).count();
             let known = |word: &&str| {
@@ -317,7 +413,32 @@ fn filtered(program: &str, words: &[&str], stream: Stream) -> Option<Stream> {
             operands == 1 && words.iter().all(known)
         }
     };
-    (fits && nul == stream.nul).then_some(stream)
+    let whole = stream.whole && !(program == "uniq" && has_flag(words, 'c'));
+    (fits && nul == stream.nul).then_some(Stream { whole, ..stream })
+}
+
+/// Whether the words are flags, and options with a value behind them or glued to them; no operand, which
+/// would be a file.
+fn with_values(words: &[&str], flags: &str, valued: &str) -> bool {
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
+            return false;
+        };
+        let mut letters = letters.chars();
+        while let Some(letter) = letters.next() {
+            if valued.contains(letter) {
+                if letters.as_str().is_empty() && rest.next().is_none() {
+                    return false;
+                }
+                break;
+            }
+            if !flags.contains(letter) {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 /// `awk '{print $2}'`: some of the words of each line.
@@ -342,10 +463,7 @@ fn columns(words: &[&str], stream: Stream) -> Option<Stream> {
                 || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
         })
     };
-    // The rights are the first column of `ls -l`.
-    let first = inner.split(',').any(|word| matches!(word.trim(), "$0" | "$1"));
-    let dashed = stream.dashed && first;
-    (!stream.nul && inner.split(',').all(column)).then_some(Stream { dashed, ..stream })
+    (!stream.nul && inner.split(',').all(column)).then_some(Stream { whole: false, ..stream })
 }
 
 /// `cut -d' ' -f2-`: some of the words of each line. Of a path, one part is a name.
@@ -367,7 +485,7 @@ fn cut(words: &[&str], stream: Stream) -> Option<Stream> {
     let one = fields.bytes().all(|byte| byte.is_ascii_digit());
     let listed = fields.bytes().all(|byte| byte.is_ascii_digit() || b",-".contains(&byte));
     match (stream.nul, blank, delimiter) {
-        (false, true, _) if listed => Some(stream),
+        (false, true, _) if listed => Some(Stream { whole: false, ..stream }),
         (false, false, "/") if one => Some(names(false)),
         // Of a relative path what is left behind its first parts is relative too.
         (false, false, "/")
@@ -390,10 +508,10 @@ fn place_of(word: &Text<'_>) -> Option<String> {
             let known = word.text.get(..open.start as usize)?;
             known
                 .rsplit_once('/')
-                .map_or(".", |(directory, _)| if directory.is_empty() { "/" } else { directory })
+                .map_or("", |(directory, _)| if directory.is_empty() { "/" } else { directory })
         }
     };
-    let fine = !known.is_empty() && !climbs(&word.text) && !word.text.starts_with('-');
+    let fine = !climbs(&word.text) && !word.text.starts_with('-');
     fine.then(|| known.to_owned())
 }
 
@@ -428,30 +546,39 @@ mod tests {
         check("find .. | xargs x", None);
         check(
             "find /a -printf '%s %p\\n' | sort -rn | head -n 10 | awk '{print $2}' | xargs x",
-            Some(&["/a", "."]),
+            Some(&["/a", ""]),
         );
         check("find . -printf '/etc/%f\\n' | xargs x", None);
         check("find . | sed 's/^/x/' | xargs x", None);
         check("find . | grep -v test | xargs x", Some(&["."]));
         check("find . | grep -o '/.*' | xargs x", None);
         check("find . | grep foo file | xargs x", None);
-        check("ls src | xargs x", Some(&["src", "."]));
-        check("ls *.php | xargs x", Some(&[".", "."]));
-        check("ls -l | xargs x", Some(&["."]));
-        check("du -h src | sort -h | awk '{print $2}' | xargs x", Some(&[".", "src"]));
+        check("ls src | xargs x", Some(&["src", ""]));
+        check("ls *.php | xargs x", Some(&["", ""]));
+        check("ls -l | xargs x", None);
+        check("du -h src | sort -h | awk '{print $2}' | xargs x", Some(&[".", "", "src"]));
         check("find . | tr '\\n' '\\0' | xargs -0 x", Some(&["."]));
         check("find . | awk 'NR>5' | xargs x", Some(&["."]));
         check("find . | awk '{print \"/etc\" $1}' | xargs x", None);
         check("ls -a | xargs x", None);
         check("grep -rl foo . | xargs x", Some(&["."]));
-        check("grep -l foo *.c | xargs x", Some(&["."]));
+        check("grep -l foo *.c | xargs x", Some(&[""]));
         check("grep foo . | xargs x", None);
-        check("git ls-files | xargs x", Some(&["."]));
-        check("find . | cut -d/ -f2- | xargs x", Some(&["."]));
+        check("git ls-files | xargs x", Some(&[""]));
+        check("find . | cut -d/ -f2- | xargs x", Some(&[""]));
         check("find /srv | cut -d/ -f1,3 | xargs x", None);
-        check("find /srv | cut -d/ -f3 | xargs x", Some(&["."]));
+        check("find /srv | cut -d/ -f3 | xargs x", Some(&[""]));
         check("echo x | xargs x", None);
         check("cat list | xargs x", None);
         check("find . > f | xargs x", None);
+        check("find . 2> /dev/null | xargs x", Some(&["."]));
+        check("git ls-files 2>&1 | xargs x", None);
+        check("find . | sort 2 | xargs x", None);
+        check("find . | tail +5 | xargs x", None);
+        check("find . | sort -k 2 -t / | xargs x", Some(&["."]));
+        check("find . -printf '%p' | xargs x", None);
+        check("git diff --name-only --line-prefix=/etc/ | xargs x", None);
+        check("git diff -- --name-only | xargs x", None);
+        check("git grep -h -e -l | xargs x", None);
     }
 }

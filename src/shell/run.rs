@@ -110,6 +110,10 @@ impl Walk<'_, '_> {
             // What it does depends on what lies there; its own effect says so.
             return;
         };
+        if follows_links(name, rest) {
+            // Links in a tree lead out of it.
+            self.deed(&state, opaque(Reason::ShellDynamicPath));
+        }
         let by = if path.contains('/') { By::Program } else { by };
         let invocation =
             Invocation { name, arguments: rest, stdin: &state.stdin, span: program.span };
@@ -119,8 +123,25 @@ impl Walk<'_, '_> {
         if !known {
             return self.deed(&state, opaque(Reason::ShellUnknownProgram));
         }
+        if !SPELLED.contains(&name) {
+            for text in rest.iter().filter(|text| is_pattern(text)) {
+                if !deeds.iter().any(|deed| deed.path().is_some_and(|path| path.text == text.text))
+                {
+                    // What it expands to is spread over operands that mean different things.
+                    self.deed(&state, opaque(Reason::ShellDynamicArgument));
+                }
+            }
+        }
         for deed in deeds {
             self.follow(deed, name, rest, ways, by, upstream);
+        }
+    }
+
+    /// Notes a program that is named and not run.
+    fn mention(&mut self, argv: Vec<Text<'_>>, state: &State<'_, '_>) {
+        let mut argv = argv.into_iter().map(Text::into_owned);
+        if let Some(program) = argv.next() {
+            self.step(state, What::Run { program, arguments: argv.collect() });
         }
     }
 
@@ -176,10 +197,11 @@ impl Walk<'_, '_> {
                 };
                 self.assigned(known, &Text::known("", name.span), false, name.span);
                 let value = match (program, &ways.done.stream) {
-                    ("read", Some(stream)) if is_plain_read(arguments) => {
+                    ("read", Some(stream)) if stream.whole && is_plain_read(arguments) => {
                         match stream.below.as_slice() {
                             [place] => {
-                                self.relies_on_names();
+                                let state = ways.done.clone();
+                                self.relies_on_names(place, &state);
                                 let text = produced::below(place, span);
                                 Value::Known(Text { many: false, ..text })
                             }
@@ -240,10 +262,18 @@ impl Walk<'_, '_> {
                 self.wrappers += 1;
                 match stream {
                     Some(stream) => {
-                        self.relies_on_names();
                         for place in &stream.below {
+                            self.relies_on_names(place, &ways.done);
                             let argv = handed(&argv, place, appended, span);
                             self.run_inside(argv, ways);
+                        }
+                    }
+                    // Nothing comes in: it runs once with what it was given, and with `-I` not at all.
+                    None if program == "xargs" && ways.done.stdin == Stdin::Inherited => {
+                        let marked = argv.iter().any(|text| !text.open.is_empty());
+                        match marked && !appended {
+                            true => self.mention(argv, &ways.done),
+                            false => self.run_inside(argv, ways),
                         }
                     }
                     None => {
@@ -260,11 +290,56 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Whether `read` takes whole words from its input: with no option but `-r`.
+/// Whether a program walks through a tree and follows the links in it.
+fn follows_links(name: &str, arguments: &[Text<'_>]) -> bool {
+    let has = |flags: &[char], long: &[&str]| {
+        arguments.iter().filter_map(Text::literal).take_while(|text| *text != "--").any(|text| {
+            match text.strip_prefix('-') {
+                Some(rest) if rest.starts_with('-') => long.contains(&text),
+                Some(rest) => rest.contains(flags),
+                None => false,
+            }
+        })
+    };
+    match name {
+        "find" => {
+            let words = arguments.iter().filter_map(Text::literal);
+            words.take(2).any(|text| text == "-L")
+                || arguments.iter().any(|text| text.literal() == Some("-follow"))
+        }
+        "grep" | "egrep" | "fgrep" => has(&['R'], &["--dereference-recursive"]),
+        "rg" | "fd" | "fdfind" => has(&['L'], &["--follow"]),
+        "tree" => has(&['l'], &[]),
+        "cp" => {
+            has(&['L'], &["--dereference"]) && has(&['r', 'R', 'a'], &["--recursive", "--archive"])
+        }
+        "du" => has(&['L'], &["--dereference"]),
+        "ls" => has(&['L'], &["--dereference"]) && has(&['R'], &["--recursive"]),
+        "tar" => has(&['h'], &["--dereference"]),
+        "zip" => has(&['r', 'R'], &["--recurse-paths"]) && !has(&['y'], &["--symlinks"]),
+        "chown" | "chgrp" | "chmod" => {
+            has(&['L', 'H'], &["--dereference"]) && has(&['R'], &["--recursive"])
+        }
+        "rsync" => has(&['L'], &["--copy-links", "--copy-unsafe-links"]),
+        _ => false,
+    }
+}
+
+/// Whether the text is a pattern that the shell expands to any number of names.
+fn is_pattern(text: &Text<'_>) -> bool {
+    text.many && text.open.iter().any(|open| matches!(open.what, Unknown::Glob | Unknown::Name))
+}
+
+/// Programs that do nothing with operands, or nothing at all when there are too many of them.
+const SPELLED: [&str; 10] =
+    ["echo", "printf", ":", "true", "false", "find", "basename", "dirname", "seq", "tr"];
+
+/// Whether `read` takes whole words from its input: one name, and no option but `-r`.
 fn is_plain_read(arguments: &[Text<'_>]) -> bool {
-    arguments
-        .iter()
-        .all(|text| text.literal().is_some_and(|text| text == "-r" || !text.starts_with('-')))
+    // A second name may stay empty.
+    let names = arguments.iter().filter(|text| text.literal() != Some("-r"));
+    let literal = |text: &Text<'_>| text.literal().is_some_and(|text| !text.starts_with('-'));
+    names.clone().count() == 1 && names.into_iter().all(literal)
 }
 
 /// The arguments of a program that gets a path below `place`, at the end or where they are open.
@@ -283,6 +358,8 @@ fn handed<'s>(argv: &[Text<'s>], place: &str, appended: bool, span: Span) -> Vec
                     "" => Text { many: false, ..produced::below(place, text.span) },
                     // Names do not climb, so what is put behind a directory stays below it.
                     known if known.ends_with('/') && !known.starts_with('-') => {
+                        let known = known.trim_end_matches('/');
+                        let known = if known.is_empty() { "/" } else { known };
                         Text { many: false, ..produced::below(known, text.span) }
                     }
                     _ => text.clone(),

@@ -26,10 +26,27 @@ pub(crate) fn exported(name: &str, value: &Text<'_>) -> Setting {
         };
     }
     let warnings = || matches!(value.literal(), Some("-D warnings" | "-Dwarnings"));
-    let harmless = HARMLESS.binary_search(&name).is_ok()
-        || name.starts_with("LC_")
+    let plain = match name {
+        "LANG" | "LANGUAGE" => value.literal().is_some_and(is_locale),
+        "TZ" => value.literal().is_some_and(is_time_zone),
+        _ => true,
+    };
+    let harmless = (plain && HARMLESS.binary_search(&name).is_ok())
+        || (name.starts_with("LC_") && value.literal().is_some_and(is_locale))
         || (matches!(name, "RUSTFLAGS" | "RUSTDOCFLAGS") && warnings());
     if harmless { Setting::Harmless } else { Setting::Harmful }
+}
+
+/// A locale in which bytes mean what they mean in ASCII: others change how the rest is read.
+fn is_locale(value: &str) -> bool {
+    let utf8 = ["", "C", "POSIX", "C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8", "en_GB.UTF-8"];
+    utf8.contains(&value)
+}
+
+/// The name of a time zone, not of a file elsewhere.
+fn is_time_zone(value: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_+-/,".contains(c);
+    value.chars().all(plain) && !value.starts_with('/')
 }
 
 /// Judges `name=value` where only the shell sees the variable.
@@ -93,40 +110,59 @@ const HARMLESS: [&str; 48] = [
 ];
 
 /// Variables that the shell itself acts on (bash manual, "Shell Variables"). Sorted.
-const SHELL: [&str; 33] = [
+const SHELL: [&str; 52] = [
     "ALL_PROXY",
     "BASHOPTS",
+    "BASHPID",
     "CDPATH",
+    "COMP_WORDS",
     "COPROC",
+    "DIRSTACK",
     "EDITOR",
     "EMACS",
     "ENV",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "EUID",
     "EXECIGNORE",
     "FCEDIT",
     "FIGNORE",
     "FPATH",
+    "FUNCNAME",
     "FUNCNEST",
     "GLOBIGNORE",
+    "GROUPS",
+    "HISTCMD",
     "HISTFILE",
     "HOME",
     "IFS",
     "INPUTRC",
+    "LINENO",
     "MAIL",
     "MAILPATH",
     "OLDPWD",
+    "OPTERR",
     "PAGER",
     "PATH",
+    "PIPESTATUS",
     "POSIXLY_CORRECT",
+    "PPID",
     "PROMPT_COMMAND",
     "PS0",
     "PS1",
     "PS4",
     "PWD",
+    "RANDOM",
+    "READLINE_LINE",
+    "SECONDS",
     "SHELL",
     "SHELLOPTS",
+    "SRANDOM",
     "TAPE",
     "TMOUT",
     "TMPDIR",
+    "UID",
+    "_",
 ];
 
 /// Whole families that loaders, interpreters and tools act on, should they be exported already.
@@ -159,6 +195,9 @@ mod tests {
         check("LD_PRELOAD", "x", Setting::Harmful, Setting::Harmful);
         check("GIT_PAGER", "x", Setting::Harmful, Setting::Harmful);
         check("TAR_OPTIONS", "x", Setting::Harmful, Setting::Harmful);
+        check("LC_ALL", "ja_JP.SJIS", Setting::Harmful, Setting::Harmless);
+        check("TZ", "Europe/Berlin", Setting::Harmless, Setting::Harmless);
+        check("TZ", ":/srv/x", Setting::Harmful, Setting::Harmless);
         check("RUSTFLAGS", "-D warnings", Setting::Harmless, Setting::Harmless);
         check("RUSTFLAGS", "-Clinker=x", Setting::Harmful, Setting::Harmless);
         check("CUDA_VISIBLE_DEVICES", "0", Setting::Accelerators, Setting::Harmless);

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use crate::reason::Reason;
 use crate::shell::deed::{Deed, Open, Stdin, Text, Unknown};
-use crate::shell::environment::ShellEnv;
+use crate::shell::environment::{Dialect, ShellEnv};
 use crate::shell::expand::is_number;
 use crate::shell::parse;
 use crate::shell::produced;
 use crate::shell::state::{Places, State, Value};
 use crate::shell::syntax::{
-    Assignment, Command, Kind, Link, List, Operator, Part, Pipeline, Redirect, Span, Word,
+    Assignment, Change, Command, Kind, Link, List, Operator, Part, Pipeline, Redirect, Span, Word,
 };
 use crate::shell::variables::{self, Setting};
 
@@ -55,6 +55,8 @@ pub(crate) enum What {
     Run { program: Text<'static>, arguments: Vec<Text<'static>> },
     /// Something that running it does.
     Deed(Deed<'static>),
+    /// Names below this place are believed to be plain.
+    Names { place: Text<'static> },
 }
 
 /// Everything that a line would do, in the order of its text.
@@ -80,7 +82,16 @@ pub(crate) fn plan(line: &str, env: &ShellEnv) -> Plan {
         span: Span::default(),
     };
     let places: Places = Arc::from([Box::from(env.working_directory())]);
-    walk.script(line, places, Stdin::Inherited);
+    if env.dialect() != Dialect::Bash {
+        let end = u32::try_from(line.len()).unwrap_or(u32::MAX);
+        walk.span = Span { start: 0, end };
+        let state = State::new(places, Stdin::Inherited);
+        let reason = Reason::ShellDialect;
+        walk.deed(&state, Deed::Opaque { reason, span: walk.span });
+        return plan;
+    }
+    let stdin = if env.has_input() { Stdin::Piped } else { Stdin::Inherited };
+    walk.script(line, places, stdin);
     plan
 }
 
@@ -159,9 +170,11 @@ impl Walk<'_, '_> {
         self.step(state, What::Deed(deed.into_owned()));
     }
 
-    /// Notes that the command takes names apart at blanks.
-    pub(crate) fn relies_on_names(&mut self) {
+    /// Notes that the command takes names below `place` apart at blanks, or for no options.
+    pub(crate) fn relies_on_names(&mut self, place: &str, state: &State<'_, '_>) {
         self.plan.splits_names = Some(self.commands);
+        let place = Text::known(if place.is_empty() { "." } else { place }.to_owned(), self.span);
+        self.step(state, What::Names { place });
     }
 
     pub(crate) fn step(&mut self, state: &State<'_, '_>, what: What) {
@@ -237,11 +250,12 @@ impl Walk<'_, '_> {
                 }
                 return ways;
             }
+            // Names that a job creates can appear at any later time. What it does to its own shell counts
+            // for the rest of its list, which runs in the background as a whole.
             let since = self.begin();
-            self.command(command, state.clone(), None);
-            // Names that a job creates can appear at any later time.
+            let ways = self.command(command, state, None);
             self.since = since;
-            return Ways::both(state);
+            return ways;
         }
         // All of them run at the same time, each in a shell of its own.
         let since = self.begin();
@@ -254,8 +268,9 @@ impl Walk<'_, '_> {
             if index > 0 {
                 own.stream = None;
                 let compound = !matches!(command.kind, Kind::Simple { .. });
-                if compound && self.env.has_plain_names() {
-                    own.stream = upstream.and_then(produced::lines);
+                if compound && self.env.has_plain_names() && !state.has_functions() {
+                    let lines = produced::only_reads_lines(command);
+                    own.stream = upstream.filter(|_| lines).and_then(produced::lines);
                 }
             }
             self.command(command, own, upstream);
@@ -295,6 +310,8 @@ impl Walk<'_, '_> {
         if let Kind::Simple { assignments, words } = &command.kind {
             let arguments = self.arguments(words, &mut state);
             self.redirects(&command.redirects, &mut state);
+            let piped = command.redirects.iter().all(|redirect| redirect.descriptor != 0);
+            let upstream = upstream.filter(|_| piped && !state.has_functions());
             let replaced = arguments.first().is_some_and(|name| name.literal() == Some("exec"));
             let mut ways = self.simple(assignments, arguments, state, command.span, upstream);
             // `exec <file` is for all that follows.
@@ -355,10 +372,7 @@ impl Walk<'_, '_> {
             Kind::For { name, words, body } => self.for_each(name, words.as_deref(), body, state),
             Kind::ArithmeticFor { head, body } => {
                 let since = self.begin();
-                for name in assigned_names(&head.parts) {
-                    state.set(Cow::Owned(name), number_value());
-                }
-                self.widen_except(&[body], &mut state, &head.parts);
+                self.widen(&[body], &mut state);
                 self.arithmetic(&head.parts, &mut state, head.span);
                 let end = self.list(body, state.clone()).joined();
                 state.join(&end);
@@ -400,9 +414,6 @@ impl Walk<'_, '_> {
             }
             Kind::Arithmetic(word) => {
                 self.arithmetic(&word.parts, &mut state, word.span);
-                for name in assigned_names(&word.parts) {
-                    state.set(Cow::Owned(name), number_value());
-                }
                 Ways::both(state)
             }
         }
@@ -462,32 +473,6 @@ impl Walk<'_, '_> {
         changes.apply(state);
     }
 
-    fn widen_except<'t, 's>(
-        &mut self,
-        lists: &[&'t List<'s>],
-        state: &mut State<'t, 's>,
-        head: &[Part<'s>],
-    ) {
-        let kept: Vec<(String, Value<'s>)> = assigned_names(head)
-            .into_iter()
-            .map(|name| {
-                let value = state.get(&name, self.env);
-                (name, value)
-            })
-            .collect();
-        let mut changes = Changes::default();
-        for list in lists {
-            changes.list(list);
-        }
-        changes.everything |= state.has_functions();
-        changes.apply(state);
-        for (name, value) in kept {
-            if !changes.everything && !changes.names.contains(&name.as_str()) {
-                state.set(Cow::Owned(name), value);
-            }
-        }
-    }
-
     fn widen_everything(&mut self, state: &mut State<'_, '_>) {
         state.forget_all();
         state.lose_places();
@@ -506,9 +491,16 @@ impl Walk<'_, '_> {
         }
         self.calls += 1;
         let span = self.span;
-        let ways = self.command(body, state, None);
+        let mut ways = self.command(body, state, None);
         self.span = span;
         self.calls -= 1;
+        // A `return` can leave it at any point, so wherever it goes it may stay.
+        let mut changes = Changes::default();
+        changes.command(body);
+        if changes.directory || changes.everything {
+            ways.done.lose_places();
+            ways.failed.lose_places();
+        }
         ways
     }
 
@@ -706,7 +698,7 @@ pub(crate) fn known_value(value: Value<'_>) -> Value<'_> {
     }
 }
 
-fn number_value<'s>() -> Value<'s> {
+pub(crate) fn number_value<'s>() -> Value<'s> {
     let mut text = Text::known("0", Span::default());
     text.open.push(Open { start: 0, end: 1, what: Unknown::Number });
     Value::Known(text)
@@ -724,7 +716,7 @@ fn any_of<'s>(values: &[Text<'s>]) -> Value<'s> {
 }
 
 /// The names that an arithmetic expression gives values: those before `=`, `++`, `--`, and after.
-fn assigned_names(parts: &[Part<'_>]) -> Vec<String> {
+pub(crate) fn assigned_names(parts: &[Part<'_>]) -> Vec<String> {
     let mut names = Vec::new();
     for part in parts {
         let Part::Literal { text, .. } = part else { continue };
@@ -776,6 +768,9 @@ const SETTERS: [&str; 14] = [
     "select",
 ];
 
+/// Flags of those that hold no name.
+const PLAIN_FLAGS: [&str; 9] = ["-r", "-v", "-x", "-e", "-s", "-a", "-p", "-n", "--"];
+
 /// Commands that move the shell.
 const MOVERS: [&str; 3] = ["cd", "pushd", "popd"];
 
@@ -806,11 +801,18 @@ impl<'t> Changes<'t> {
     }
 
     fn command(&mut self, command: &'t Command<'_>) {
-        self.names.extend(command.redirects.iter().filter_map(|redirect| redirect.variable));
+        for redirect in &command.redirects {
+            self.names.extend(redirect.variable);
+            self.parts(&redirect.target.parts);
+        }
         match &command.kind {
             Kind::Simple { assignments, words } => {
                 for assignment in assignments {
                     self.names.push(assignment.name);
+                    self.words(&assignment.array);
+                    if let Some(value) = &assignment.value {
+                        self.parts(&value.parts);
+                    }
                 }
                 self.words(words);
                 self.simple(words);
@@ -838,8 +840,10 @@ impl<'t> Changes<'t> {
                 self.arithmetic(&head.parts);
                 self.list(body);
             }
-            Kind::Case { arms, .. } => {
-                for (_, body) in arms {
+            Kind::Case { subject, arms } => {
+                self.parts(&subject.parts);
+                for (patterns, body) in arms {
+                    self.words(patterns);
                     self.list(body);
                 }
             }
@@ -866,6 +870,10 @@ impl<'t> Changes<'t> {
         } else if SETTERS.contains(&program) {
             for word in rest {
                 match literal(word) {
+                    // `printf -vx`, `read -ax`: a name can be glued to an option.
+                    Some(text) if text.starts_with('-') && !PLAIN_FLAGS.contains(&text) => {
+                        self.everything = true;
+                    }
                     Some(text) => {
                         let name = text.split(['=', '[', '+']).next().unwrap_or_default();
                         self.names.push(name);
@@ -882,27 +890,43 @@ impl<'t> Changes<'t> {
         }
     }
 
-    /// `${x:=value}` and arithmetic in words.
     fn words(&mut self, words: &'t [Word<'_>]) {
         for word in words {
-            for part in &word.parts {
-                match part {
-                    Part::Parameter { name, change, .. } => {
-                        use crate::shell::syntax::Change;
-                        if let Change::Alternative { operator, .. } = change
-                            && operator.contains('=')
-                        {
+            self.parts(&word.parts);
+        }
+    }
+
+    /// `${x:=value}` and arithmetic, wherever they stand. Substitutions have shells of their own.
+    fn parts(&mut self, parts: &'t [Part<'_>]) {
+        for part in parts {
+            match part {
+                Part::Parameter { name, change, .. } => match change {
+                    Change::None | Change::Length => {}
+                    Change::Alternative { operator, word } => {
+                        if operator.contains('=') {
                             self.names.push(name);
                         }
+                        self.parts(&word.parts);
                     }
-                    Part::Arithmetic { inner, .. } => self.arithmetic(inner),
-                    _ => {}
-                }
+                    Change::Strip { pattern, .. } => self.parts(&pattern.parts),
+                    Change::Replace { pattern, replacement, .. } => {
+                        self.parts(&pattern.parts);
+                        self.parts(&replacement.parts);
+                    }
+                    Change::Other { words } => {
+                        for word in words {
+                            self.arithmetic(&word.parts);
+                        }
+                    }
+                },
+                Part::Arithmetic { inner, .. } => self.arithmetic(inner),
+                _ => {}
             }
         }
     }
 
     fn arithmetic(&mut self, parts: &'t [Part<'_>]) {
+        self.parts(parts);
         if !assigned_names(parts).is_empty() {
             for part in parts {
                 let Part::Literal { text, .. } = part else { continue };

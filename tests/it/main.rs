@@ -22,4 +22,5 @@ mod hostile;
 mod policy_laws;
 mod regressions;
 mod sessions;
+mod shell_hostile;
 mod support;

@@ -126,7 +126,10 @@ fn run_program<'s>(program: &Text<'s>, out: &mut Vec<Deed<'s>>) {
         None => None,
     };
     let names_files = out.len() > before && !program.open.is_empty();
-    if understood.is_none() || names_files {
+    // What a program writes into these, the commands that it runs find in their environment.
+    let environment = text.contains("ENVIRON") || text.contains("PROCINFO");
+    let runs = out.iter().skip(before).any(|deed| matches!(deed, Deed::Shell { .. }));
+    if understood.is_none() || names_files || (environment && runs) {
         opaque(out, Reason::ShellInnerLanguage, program.span);
     }
 }

@@ -222,7 +222,9 @@ impl<'a, 's> Expression<'a, 's, '_> {
             return true;
         }
         // A name that a pattern matches may hold `{}` too.
-        let pattern = |word: &Text<'_>| word.open.iter().any(|open| open.what == Unknown::Glob);
+        let pattern = |word: &Text<'_>| {
+            word.open.iter().any(|open| matches!(open.what, Unknown::Glob | Unknown::Name))
+        };
         if words.iter().any(pattern) && !self.starts.iter().all(is_below_here) {
             opaque(self.out, Reason::ShellDynamicArgument, program.span);
             return true;

@@ -177,14 +177,77 @@ impl Options {
     }
 
     fn find(&self, name: &str) -> Option<(&'static str, Takes)> {
-        let row = |(names, takes): &(&'static str, Takes)| {
-            let known = names.split(' ').any(|known| known == name);
-            let first = names.split(' ').next().unwrap_or_default();
-            known.then_some((first, *takes))
-        };
-        self.rows.iter().find_map(row)
+        let is_spread = self.rows.first().is_some_and(|(names, _)| *names == SPREAD);
+        let (names, takes) = if is_spread {
+            let slots = self.rows.get(1..).unwrap_or_default();
+            let start = slot(name.as_bytes(), 0, name.len(), slots.len());
+            let (before, behind) = slots.split_at_checked(start)?;
+            let mut round = behind.iter().chain(before).take_while(|(names, _)| !names.is_empty());
+            round.find(|(names, _)| spells(names, name))
+        } else {
+            self.rows.iter().find(|(names, _)| spells(names, name))
+        }?;
+        let first = names.find(' ').and_then(|end| names.get(..end)).unwrap_or(names);
+        Some((first, *takes))
     }
 }
+
+/// Spreads the rows of a program with hundreds of options over `N` places, one of them for a mark, so
+/// that an option is found without looking at the others. The first row of a spelling wins. `N - 1` is a
+/// power of two, and well above the number of spellings.
+#[expect(clippy::indexing_slicing, reason = "it runs at compile time")]
+pub(crate) const fn spread<const N: usize>(
+    rows: &[(&'static str, Takes)],
+) -> [(&'static str, Takes); N] {
+    assert!((N - 1).is_power_of_two());
+    let mut spread = [("", Takes::Nothing); N];
+    spread[0] = (SPREAD, Takes::Nothing);
+    let mut row = 0;
+    while row < rows.len() {
+        let names = rows[row].0.as_bytes();
+        let (mut start, mut end) = (0, 0);
+        while end <= names.len() {
+            if end == names.len() || names[end] == b' ' {
+                let mut at = slot(names, start, end, N - 1);
+                while !spread[at + 1].0.is_empty() {
+                    at = (at + 1) % (N - 1);
+                }
+                spread[at + 1] = rows[row];
+                start = end + 1;
+            }
+            end += 1;
+        }
+        row += 1;
+    }
+    spread
+}
+
+/// Returns the place of a spelling, which stands in `text` from `start` to `end`, among `count`.
+#[expect(clippy::indexing_slicing, reason = "the caller gives the bounds of a text")]
+const fn slot(text: &[u8], start: usize, end: usize, count: usize) -> usize {
+    let mut hash = 0x811c_9dc5_u32;
+    let mut at = start;
+    while at < end {
+        hash = (hash ^ text[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash ^ (hash >> 15)) as usize & (count - 1)
+}
+
+/// Reports whether `names`, separated by blanks, hold `name`.
+fn spells(names: &str, name: &str) -> bool {
+    match names.len().checked_sub(name.len()) {
+        None => false,
+        Some(0) => names == name,
+        Some(_) => {
+            let mut known = names.as_bytes().split(|byte| *byte == b' ');
+            known.any(|known| known == name.as_bytes())
+        }
+    }
+}
+
+/// The mark of rows that are spread. No option is spelled like it.
+const SPREAD: &str = " ";
 
 /// Adds what was not understood.
 pub(crate) fn opaque(out: &mut Vec<Deed<'_>>, reason: Reason, span: Span) {
@@ -216,7 +279,7 @@ pub(crate) fn join<'s>(directory: &Text<'s>, path: &Text<'s>) -> Text<'s> {
 }
 
 fn is_relative(what: Unknown) -> bool {
-    matches!(what, Unknown::Glob | Unknown::Number)
+    matches!(what, Unknown::Glob | Unknown::Name | Unknown::Number)
 }
 
 /// Returns a port that is a plain number.
@@ -263,6 +326,17 @@ mod tests {
         check(&STOP, "-a b -x", "a [b] [-x]");
         check(&STOP, "-a -- -x", "a [-x]");
         check(&OPTIONS, "'' -a", "[] a");
+    }
+
+    #[test]
+    fn spread_rows_are_found() {
+        const SPREAD: Options = Options { rows: &spread::<17>(OPTIONS.rows), permute: true };
+        check(
+            &SPREAD,
+            "-ax b -f c --in-place=d --color -q",
+            "a x [b] f=c i=d color !unknown_option",
+        );
+        check(&SPREAD, "--fil=x --f", "!unknown_option !unknown_option");
     }
 
     #[test]

@@ -89,9 +89,9 @@ pub(crate) fn text(text: &Text<'_>) -> String {
     for open in &text.open {
         out.push_str(text.text.get(at..open.start as usize).unwrap());
         out.push_str(match open.what {
-            Unknown::Glob => "<glob>",
+            Unknown::Glob | Unknown::Name => "<glob>",
             Unknown::Below => "<below>",
-            Unknown::Number => "<number>",
+            Unknown::Number | Unknown::Word => "<number>",
             Unknown::Anything => "<any>",
         });
         at = open.end as usize;
@@ -111,6 +111,9 @@ fn deed(deed: &Deed<'_>) -> String {
         Deed::Write { path: p, recursive } => format!("write {}", path(p, *recursive)),
         Deed::Delete { path: p, recursive } => format!("delete {}", path(p, *recursive)),
         Deed::Create { path: p } => format!("create {}", text(p)),
+        Deed::Tracked { path: p, delete } => {
+            format!("{} {}", if *delete { "discard" } else { "tracked" }, text(p))
+        }
         Deed::Link { target, link, symbolic } => format!(
             "{} {} -> {}",
             if *symbolic { "symlink" } else { "link" },

@@ -86,6 +86,10 @@ fn one(out: &mut String, deed: &Deed<'_>) {
         Deed::Write { path, recursive } => write!(out, "write{} {}", star(recursive), path.text),
         Deed::Delete { path, recursive } => write!(out, "delete{} {}", star(recursive), path.text),
         Deed::Create { path } => write!(out, "create {}", path.text),
+        Deed::Tracked { path, delete } => {
+            let verb = if *delete { "discard" } else { "tracked" };
+            write!(out, "{verb} {}", path.text)
+        }
         Deed::Link { target, link, symbolic } => {
             let verb = if *symbolic { "symlink" } else { "link" };
             write!(out, "{verb} {} {}", target.text, link.text)

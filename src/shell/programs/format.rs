@@ -1,6 +1,7 @@
 //! Reads the lines of `programs.txt`.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::text::excerpt;
@@ -10,6 +11,7 @@ use super::line::{
     Style, Takes, Word,
 };
 use super::role::Role;
+use super::source::Source;
 
 /// A line that describes a program has a mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,53 +33,68 @@ impl ProgramsError {
     }
 }
 
-/// Lines that belong together: comments and examples gone, indented ones joined to the one above.
-struct Logical<'l> {
-    number: usize,
-    tokens: Vec<&'l str>,
-}
-
-/// Reads all lines; those with a mistake are left out and told.
-pub(super) fn parse<'l>(
-    text: &'l str,
-    name: impl Fn(&'l str) -> Word,
-    word: impl Fn(&'l str) -> Word,
+/// Reads those of a source's lines that are for `program`, or for any; those with a mistake are left
+/// out and told. `modes` are those of the lines that these are added to, as subcommands share them
+/// with what stands above.
+pub(super) fn read(
+    source: &Source,
+    lines: impl IntoIterator<Item = usize>,
+    program: Option<&str>,
+    modes: &mut Vec<Box<str>>,
 ) -> (Vec<Line>, Vec<ProgramsError>) {
-    let mut reader =
-        Reader { groups: BTreeMap::new(), modes: MODES.to_vec(), name: &name, word: &word };
-    let mut lines = Vec::new();
-    let mut mistakes = Vec::new();
-    for logical in logical_lines(text) {
-        match reader.line(&logical.tokens) {
-            Ok(mut read) => lines.append(&mut read),
-            Err(what) => mistakes.push(ProgramsError::new(logical.number, what)),
+    match source.text() {
+        Cow::Borrowed(text) => {
+            let known = |word: &'static str| Word::Known(word);
+            read_as(source, text, lines, program, modes, &known)
+        }
+        Cow::Owned(text) => {
+            // Words that deeds refer to live forever: those of the built-in lines do.
+            let own = |word: &str| {
+                let built_in = super::BUILT_IN_LINES;
+                let at = built_in.find(word);
+                let known = at.and_then(|at| built_in.get(at..at + word.len()));
+                known.map_or_else(|| Word::Own(Arc::from(word)), Word::Known)
+            };
+            read_as(source, text, lines, program, modes, &own)
         }
     }
-    (lines, mistakes)
 }
 
-fn logical_lines(text: &str) -> Vec<Logical<'_>> {
-    let mut all: Vec<Logical<'_>> = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.trim_start().starts_with(['#', '=', '!']) {
-            continue;
-        }
-        let tokens = line.split_whitespace().take_while(|token| *token != "#");
-        match all.last_mut() {
-            Some(last) if line.starts_with([' ', '\t']) => last.tokens.extend(tokens),
-            _ => all.push(Logical { number: at + 1, tokens: tokens.collect() }),
+fn read_as<'l>(
+    source: &Source,
+    text: &'l str,
+    lines: impl IntoIterator<Item = usize>,
+    program: Option<&str>,
+    modes: &mut Vec<Box<str>>,
+    word: &dyn Fn(&'l str) -> Word,
+) -> (Vec<Line>, Vec<ProgramsError>) {
+    if modes.is_empty() {
+        modes.extend(MODES.map(Into::into));
+    }
+    let mut reader =
+        Reader { source, text, program, values: HashMap::new(), no_value: [].into(), modes, word };
+    let mut read = Vec::new();
+    let mut mistakes = Vec::new();
+    for at in lines {
+        match reader.line(at) {
+            Ok(mut lines) => read.append(&mut lines),
+            Err(what) => mistakes.push(ProgramsError::new(source.number(at), what)),
         }
     }
-    all
+    (read, mistakes)
 }
 
 struct Reader<'l, 'w> {
-    /// `@name = …`: tokens to be written in place of `@name`.
-    groups: BTreeMap<&'l str, Vec<&'l str>>,
+    source: &'w Source,
+    text: &'l str,
+    /// The program whose lines are wanted.
+    program: Option<&'w str>,
+    /// The roles of values by how they are written, as most are written often.
+    values: HashMap<&'l str, Arc<[Role]>>,
+    no_value: Arc<[Role]>,
     /// Names of modes; the place is the bit.
-    modes: Vec<&'l str>,
-    /// Keeps a name; keeps a word that deeds refer to.
-    name: &'w dyn Fn(&'l str) -> Word,
+    modes: &'w mut Vec<Box<str>>,
+    /// Keeps a word.
     word: &'w dyn Fn(&'l str) -> Word,
 }
 
@@ -91,39 +108,36 @@ enum Section {
 type What<T> = Result<T, String>;
 
 impl<'l> Reader<'l, '_> {
-    fn line(&mut self, tokens: &[&'l str]) -> What<Vec<Line>> {
-        if let [name, "=", group @ ..] = tokens
-            && name.starts_with('@')
-        {
-            let mut expanded = Vec::new();
-            for token in group {
-                self.expand(token, &mut expanded)?;
-            }
-            self.groups.insert(name, expanded);
+    fn line(&mut self, at: usize) -> What<Vec<Line>> {
+        let mut tokens = Vec::new();
+        for token in self.source.tokens(self.text, at) {
+            self.expand(token, &mut tokens, 0)?;
+        }
+        if tokens.first().is_some_and(|first| first.starts_with('@')) {
             return Ok(Vec::new());
         }
         let head = tokens.iter().position(|token| matches!(*token, ":" | ";" | ";;"));
         let (names, rest) =
             tokens.split_at_checked(head.unwrap_or(tokens.len())).unwrap_or_default();
-        let mut expanded = Vec::with_capacity(rest.len());
-        for token in rest {
-            self.expand(token, &mut expanded)?;
-        }
-        let body = Arc::new(self.body(&expanded)?);
-        let paths = paths(names)?;
+        let body = Arc::new(self.body(rest)?);
+        let paths = paths(names, self.program)?;
         let line = |path: Vec<&'l str>| {
-            let path = path.into_iter().map(|word| (self.name)(word)).collect();
+            let path = path.into_iter().map(|word| (self.word)(word)).collect();
             Line { path, body: body.clone() }
         };
         Ok(paths.into_iter().map(line).collect())
     }
 
-    fn expand(&self, token: &'l str, out: &mut Vec<&'l str>) -> What<()> {
-        if token.starts_with('@') {
-            let group = self.groups.get(token).ok_or_else(|| unknown("group", token))?;
-            out.extend(group);
-        } else {
+    /// `@name` stands for words of which some may be such names again.
+    fn expand(&self, token: &'l str, out: &mut Vec<&'l str>, depth: usize) -> What<()> {
+        // The first word is the line's own name.
+        if !token.starts_with('@') || out.is_empty() {
             out.push(token);
+            return Ok(());
+        }
+        let group = self.source.group(self.text, token).filter(|_| depth < MAX_DEPTH);
+        for token in group.ok_or_else(|| unknown("group", token))? {
+            self.expand(token, out, depth + 1)?;
         }
         Ok(())
     }
@@ -156,7 +170,7 @@ impl<'l> Reader<'l, '_> {
                             Section::Inherited => &mut inherited,
                             _ => &mut options,
                         };
-                        into.extend(both.map(|name| flag(name, 0)));
+                        into.extend(both.map(|name| self.flag(name, 0)));
                         continue;
                     }
                     let effects = match section {
@@ -246,9 +260,14 @@ impl<'l> Reader<'l, '_> {
         } else {
             (Takes::Required, rest.get(1..).unwrap_or_default())
         };
-        let roles: Arc<[Role]> = match takes {
-            Takes::Nothing => [].into(),
-            _ => self.roles(roles)?.into(),
+        let roles = match (takes, self.values.get(roles)) {
+            (Takes::Nothing, _) => self.no_value.clone(),
+            (_, Some(known)) => known.clone(),
+            _ => {
+                let parsed: Arc<[Role]> = self.roles(roles)?.into();
+                self.values.insert(roles, parsed.clone());
+                parsed
+            }
         };
         let one_word = style.go || style.words;
         for name in names.split(',') {
@@ -257,37 +276,43 @@ impl<'l> Reader<'l, '_> {
             }
             if one_word || name.starts_with("--") || name.len() <= 2 {
                 let word = one_word;
-                let name = (self.name)(name);
+                let name = (self.word)(name);
                 out.push(Opt { name, word, takes, roles: roles.clone(), modes });
                 continue;
             }
             if takes != Takes::Nothing {
                 return Err(format!("`{}` is a cluster and has a value", excerpt(name)));
             }
-            let sign = name.as_bytes().first().copied().unwrap_or(b'-');
+            let letters = if name.starts_with('+') { PLUS_LETTERS } else { MINUS_LETTERS };
             for letter in name.bytes().skip(1) {
-                let pair = [sign, letter];
-                let spelled = std::str::from_utf8(&pair).map_err(|_| unknown("option", token))?;
-                out.push(flag(spelled, modes));
+                let at = usize::from(letter).checked_sub(usize::from(b' ')).map(|at| at * 2);
+                let spelled = at.and_then(|at| letters.get(at..at + 2));
+                let spelled = spelled.ok_or_else(|| unknown("option", token))?;
+                out.push(self.flag(spelled, modes));
             }
         }
         Ok(())
     }
 
+    fn flag(&self, name: &'static str, modes: Modes) -> Opt {
+        let (name, roles) = (Word::Known(name), self.no_value.clone());
+        Opt { name, word: false, takes: Takes::Nothing, roles, modes }
+    }
+
     fn modes(&mut self, names: &'l str) -> What<Modes> {
         let mut modes = 0;
         for name in names.split(',') {
-            let at = match self.modes.iter().position(|known| *known == name) {
+            let at = match self.modes.iter().position(|known| **known == *name) {
                 Some(at) => at,
                 None => {
-                    self.modes.push(name);
+                    self.modes.push(name.into());
                     self.modes.len() - 1
                 }
             };
             modes |= u32::try_from(at)
                 .ok()
                 .and_then(|at| RECURSIVE.checked_shl(at))
-                .ok_or("more than 64 modes")?;
+                .ok_or("more than 128 modes")?;
         }
         Ok(modes)
     }
@@ -364,13 +389,8 @@ fn set_style(style: &mut Style, token: &str) -> bool {
     true
 }
 
-fn flag(name: &str, modes: Modes) -> Opt {
-    let name = Word::Own(Arc::from(name));
-    Opt { name, word: false, takes: Takes::Nothing, roles: [].into(), modes }
-}
-
 /// `cargo build|b`: every choice of every word.
-fn paths<'l>(names: &[&'l str]) -> What<Vec<Vec<&'l str>>> {
+fn paths<'l>(names: &[&'l str], program: Option<&str>) -> What<Vec<Vec<&'l str>>> {
     if names.is_empty() || names.len() > MAX_DEPTH {
         return Err(format!("a name has one to {MAX_DEPTH} words"));
     }
@@ -378,7 +398,11 @@ fn paths<'l>(names: &[&'l str]) -> What<Vec<Vec<&'l str>>> {
     for choices in names {
         let mut longer = Vec::new();
         for path in &paths {
-            for choice in choices.split('|').filter(|choice| !choice.is_empty()) {
+            let wanted = |choice: &&str| {
+                !choice.is_empty()
+                    && (!path.is_empty() || program.is_none_or(|name| name == *choice))
+            };
+            for choice in choices.split('|').filter(wanted) {
                 let mut path = path.clone();
                 path.push(choice);
                 longer.push(path);
@@ -398,3 +422,15 @@ fn unknown(kind: &str, text: &str) -> String {
 
 /// The most paths that one line may stand for.
 const MAX_CHOICES: usize = 2048;
+
+/// One flag for each visible character, in the order of ASCII from the blank on.
+const MINUS_LETTERS: &str = concat!(
+    "- -!-\"-#-$-%-&-'-(-)-*-+-,---.-/-0-1-2-3-4-5-6-7-8-9-:-;-<-=->-?-@-A-B-C-D-E-F-G",
+    "-H-I-J-K-L-M-N-O-P-Q-R-S-T-U-V-W-X-Y-Z-[-\\-]-^-_-`-a-b-c-d-e-f-g-h-i-j-k-l-m-n-o",
+    "-p-q-r-s-t-u-v-w-x-y-z-{-|-}-~",
+);
+const PLUS_LETTERS: &str = concat!(
+    "+ +!+\"+#+$+%+&+'+(+)+*+++,+-+.+/+0+1+2+3+4+5+6+7+8+9+:+;+<+=+>+?+@+A+B+C+D+E+F+G",
+    "+H+I+J+K+L+M+N+O+P+Q+R+S+T+U+V+W+X+Y+Z+[+\\+]+^+_+`+a+b+c+d+e+f+g+h+i+j+k+l+m+n+o",
+    "+p+q+r+s+t+u+v+w+x+y+z+{+|+}+~",
+);

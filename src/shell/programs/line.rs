@@ -29,7 +29,7 @@ impl Word {
 }
 
 /// A set of modes: what options turn on and alternatives ask for.
-pub(super) type Modes = u64;
+pub(super) type Modes = u128;
 
 /// The mode that makes operands recursive.
 pub(super) const RECURSIVE: Modes = 1;
@@ -107,6 +107,7 @@ impl Options {
         options
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Opt> {
         self.all.iter()
     }
@@ -264,10 +265,6 @@ impl Entries {
         group.iter().find(|entry| entry.name.as_str() == name)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
@@ -353,43 +350,10 @@ impl Line {
     fn word(&self, depth: usize) -> Option<&str> {
         self.path.get(depth).map(Word::as_str)
     }
-
-    /// Returns the words that live forever.
-    pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
-        let body = &self.body;
-        let slots = body.alternatives.iter().flat_map(|alternative| &alternative.slots);
-        let operands = slots.flat_map(|slot| &slot.roles);
-        let options = body.options.iter().chain(body.inherited.iter());
-        let values = options.flat_map(|option| &*option.roles);
-        let effects = body.alternatives.iter().flat_map(|alternative| &alternative.effects);
-        let effects = effects.chain(&body.effects).chain(&body.inherited_effects);
-        let of_roles = operands.chain(values).filter_map(Role::word);
-        of_roles.chain(effects.flat_map(Effect::words)).filter_map(Word::known)
-    }
-}
-
-impl Effect {
-    fn words(&self) -> Vec<&Word> {
-        match self {
-            Self::Service(word, _)
-            | Self::Remote(word)
-            | Self::Package(word)
-            | Self::Accelerator(word)
-            | Self::Privilege(word)
-            | Self::Identity(word)
-            | Self::Secret(word)
-            | Self::Publish { place: word, .. }
-            | Self::Message(word)
-            | Self::Method(word)
-            | Self::Job(word) => vec![word],
-            Self::Infrastructure { provider, verb, resource } => vec![provider, verb, resource],
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// Makes trees of lines; of two lines for the same path the later counts.
-pub(super) fn build(lines: Vec<Line>) -> (Vec<Line>, Entries) {
+pub(super) fn build(lines: Vec<Line>) -> Entries {
     let mut sorted: Vec<Line> = Vec::with_capacity(lines.len());
     let mut all = lines;
     all.sort_by(|a, b| a.path.iter().map(Word::as_str).cmp(b.path.iter().map(Word::as_str)));
@@ -404,8 +368,7 @@ pub(super) fn build(lines: Vec<Line>) -> (Vec<Line>, Entries) {
         }
     }
     let empty = Arc::new(Body { alternatives: vec![Alternative::default()], ..Body::default() });
-    let entries = level(&sorted, 0, None, Style::default(), &empty);
-    (sorted, entries)
+    level(&sorted, 0, None, Style::default(), &empty)
 }
 
 /// `lines` are sorted and share their first `depth` words. Paths have at most [`MAX_DEPTH`] words.

@@ -13,29 +13,33 @@ mod format;
 mod line;
 mod read;
 mod role;
+mod source;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::shell::deed::{Deed, Invocation};
 
 pub use format::ProgramsError;
-use line::{Entries, Line};
+use line::{Entries, Entry};
+use source::Source;
 
 /// The programs that are understood, and what they do with their arguments.
 ///
 /// Cheap to clone. A host adds its own programs with [`extended`](Self::extended).
 #[derive(Clone)]
 pub struct Programs {
-    table: Arc<Table>,
+    table: Arc<HashMap<Box<str>, Arc<Program>>>,
 }
 
-struct Table {
-    /// By path: program, subcommand, subcommand of that.
-    lines: Vec<Line>,
-    /// The same as trees, sorted by name.
-    entries: Entries,
+/// A program, whose lines are read when it is first asked for.
+#[derive(Debug, Default)]
+struct Program {
+    lines: Vec<(Arc<Source>, usize)>,
+    entry: OnceLock<Entries>,
 }
 
 impl Programs {
@@ -45,11 +49,9 @@ impl Programs {
         static BUILT_IN: OnceLock<Programs> = OnceLock::new();
         BUILT_IN
             .get_or_init(|| {
-                // A line with a mistake is left out, which makes its program unknown; a unit test
-                // asserts that there is none.
-                let (lines, _) =
-                    format::parse(BUILT_IN_LINES, line::Word::Known, line::Word::Known);
-                Self::of(lines)
+                let mut table = HashMap::with_capacity(4096);
+                add(&mut table, &Arc::new(Source::new(Cow::Borrowed(BUILT_IN_LINES))));
+                Self { table: Arc::new(table) }
             })
             .clone()
     }
@@ -70,15 +72,14 @@ impl Programs {
     /// program, writes a file or connects must be listed with that role or left out; left out, it
     /// is denied.
     pub fn extended(&self, lines: &str) -> Result<Self, ProgramsError> {
-        let known = |word: &str| self.word(word);
-        let own = |name: &str| line::Word::Own(Arc::from(name));
-        let (added, mistakes) = format::parse(lines, own, known);
+        let source = Arc::new(Source::new(Cow::Owned(lines.to_owned())));
+        let (_, mistakes) = format::read(&source, 0..source.len(), None, &mut Vec::new());
         if let Some(mistake) = mistakes.into_iter().next() {
             return Err(mistake);
         }
-        let mut all = self.table.lines.clone();
-        all.extend(added);
-        let extended = Self::of(all);
+        let mut table = HashMap::clone(&self.table);
+        add(&mut table, &source);
+        let extended = Self { table: Arc::new(table) };
         example::check_all(&extended, lines)?;
         Ok(extended)
     }
@@ -86,19 +87,19 @@ impl Programs {
     /// Returns how many programs are described, subcommands not counted.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.entries.len()
+        self.table.len()
     }
 
     /// Reports whether no program is described.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.table.entries.is_empty()
+        self.table.is_empty()
     }
 
     /// Reports whether the table describes a program of this name.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
-        self.table.entries.find(name).is_some()
+        self.table.contains_key(name)
     }
 
     /// Pushes everything that the command would do, or returns false where the program is unknown.
@@ -107,22 +108,50 @@ impl Programs {
         invocation: &Invocation<'_, 's>,
         out: &mut Vec<Deed<'s>>,
     ) -> bool {
-        let Some(entry) = self.table.entries.find(invocation.name) else {
+        let Some(entry) = self.entry(invocation.name) else {
             return false;
         };
         read::deeds(entry, invocation, out);
         true
     }
 
-    fn of(lines: Vec<Line>) -> Self {
-        let (lines, entries) = line::build(lines);
-        Self { table: Arc::new(Table { lines, entries }) }
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.table.get(name)?.entries(name).find(name)
     }
+}
 
-    /// Finds a word of the built-in table, so that lines of a host need not live forever.
-    fn word(&self, word: &str) -> line::Word {
-        let known = self.table.lines.iter().flat_map(Line::words).find(|known| *known == word);
-        known.map_or_else(|| line::Word::Own(Arc::from(word)), line::Word::Known)
+impl Program {
+    /// A line with a mistake is left out, which makes what it describes unknown; hosts are told of
+    /// theirs, and a unit test asserts that the built-in ones have none.
+    fn entries(&self, name: &str) -> &Entries {
+        self.entry.get_or_init(|| {
+            let mut modes = Vec::new();
+            let mut all = Vec::new();
+            for part in self.lines.chunk_by(|(a, _), (b, _)| Arc::ptr_eq(a, b)) {
+                let Some((source, _)) = part.first() else { continue };
+                let lines = part.iter().map(|(_, at)| *at);
+                all.append(&mut format::read(source, lines, Some(name), &mut modes).0);
+            }
+            line::build(all)
+        })
+    }
+}
+
+/// Notes which programs the lines of a source are for, behind what others say of them.
+fn add(table: &mut HashMap<Box<str>, Arc<Program>>, source: &Arc<Source>) {
+    for (at, name) in source.programs() {
+        let program = match table.get_mut(name) {
+            Some(known) => known,
+            None => table.entry(name.into()).or_default(),
+        };
+        match Arc::get_mut(program).filter(|own| own.entry.get().is_none()) {
+            Some(own) => own.lines.push((source.clone(), at)),
+            None => {
+                let mut lines = program.lines.clone();
+                lines.push((source.clone(), at));
+                *program = Arc::new(Program { lines, entry: OnceLock::new() });
+            }
+        }
     }
 }
 

@@ -2,12 +2,16 @@
 
 mod emit;
 mod package;
+mod text;
+mod value;
+mod whole;
 
 use crate::reason::Reason;
 use crate::shell::deed::{Deed, Invocation, Stdin, Text, Unknown};
 use crate::shell::syntax::Span;
 
 use super::line::{Count, Entry, Modes, Opt, RECURSIVE, Slot, Takes};
+use super::role::Role;
 
 /// Pushes everything that the command would do.
 pub(super) fn deeds<'s>(entry: &Entry, invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>) {
@@ -20,11 +24,13 @@ pub(super) fn deeds<'s>(entry: &Entry, invocation: &Invocation<'_, 's>, out: &mu
         operands: Operands { inline: [None; INLINE], spilled: Vec::new(), len: 0 },
         base: None,
         into: None,
+        place_absent: false,
         method: None,
         script: false,
         shifted: false,
-        names: 0,
+        named: Vec::new(),
         resource: None,
+        kinds: false,
         span: invocation.span,
         mark,
         out,
@@ -42,14 +48,18 @@ struct Reader<'t, 'a, 's, 'o> {
     base: Option<Text<'s>>,
     /// Where operands are copied to, where an option names it.
     into: Option<(Text<'s>, bool)>,
+    /// No operand names that place: a default stands for it.
+    place_absent: bool,
     method: Option<&'static str>,
     /// The place of the code that is run was named.
     script: bool,
     /// A glob may be an option that moves the roles of operands.
     shifted: bool,
-    /// How many pieces of infrastructure were named.
-    names: usize,
+    /// What was named of infrastructure, of what is published, of jobs; each perhaps with its kind.
+    named: Vec<(Option<Text<'s>>, Text<'s>)>,
     resource: Option<Text<'s>>,
+    /// Names tell their own kinds: `kind/name`.
+    kinds: bool,
     span: Span,
     mark: usize,
     out: &'o mut Vec<Deed<'s>>,
@@ -150,7 +160,8 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
             return;
         }
         let style = self.entry.style;
-        let only_names = text.open.iter().all(|open| open.what == Unknown::Glob);
+        let only_names =
+            text.open.iter().all(|open| matches!(open.what, Unknown::Glob | Unknown::Name));
         if style.plain {
             if self.entry.has_recursive() {
                 self.modes |= RECURSIVE;
@@ -284,7 +295,7 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
 
     /// Gives every operand its slot.
     fn operands(&mut self, slots: &'t [Slot]) {
-        let takes_rest = |slot: &Slot| slot.roles.iter().any(super::role::Role::takes_rest);
+        let takes_rest = |slot: &Slot| slot.roles.iter().any(Role::takes_rest);
         let needed = slots
             .iter()
             .filter(|slot| matches!(slot.count, Count::One | Count::Several))
@@ -294,8 +305,11 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
             return self.opaque(Reason::ShellArguments);
         };
         let uniform = slots.len() == 1;
+        // `tr -s [:blank:]`: wherever words fall, they are text.
+        let is_text = |slot: &Slot| slot.roles.iter().all(|role| matches!(role, Role::Value));
+        let only_text = self.entry.style.plain && slots.iter().all(is_text);
         let mut next = 0;
-        for slot in slots {
+        for (place, slot) in slots.iter().enumerate() {
             if takes_rest(slot) {
                 if next < self.operands.len {
                     self.emit_rest(&slot.roles, next);
@@ -304,6 +318,10 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
                 spare = 0;
                 break;
             }
+            // `ln target`, `ln target … link`: what repeats leaves one operand for the last.
+            let behind = slots.get(place + 1..).unwrap_or_default().iter();
+            let awaits = |slot: &&Slot| slot.count == Count::One && slot.default.is_some();
+            let kept = behind.filter(awaits).count().min(spare);
             let count = match slot.count {
                 Count::One if slot.default.is_none() => 1,
                 Count::One | Count::Optional => {
@@ -311,12 +329,13 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
                     spare -= taken;
                     taken
                 }
-                Count::Any => std::mem::take(&mut spare),
-                Count::Several => 1 + std::mem::take(&mut spare),
+                Count::Any => std::mem::replace(&mut spare, kept) - kept,
+                Count::Several => 1 + std::mem::replace(&mut spare, kept) - kept,
             };
             if count == 0
                 && let Some(default) = &slot.default
             {
+                self.place_absent = true;
                 let text = Text::known(String::from(&**default), self.span);
                 self.emit_all(&slot.roles, &text);
             }
@@ -324,7 +343,8 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
             for at in next..next + count {
                 let Some(text) = self.operands.get(at) else { break };
                 // One of several words may fall into another slot.
-                let moves = text.many && (!repeats || !uniform && self.others_move(text));
+                let moves =
+                    text.many && !only_text && (!repeats || !uniform && self.others_move(text));
                 if moves {
                     self.opaque_at(Reason::ShellDynamicArgument, text.span);
                 }

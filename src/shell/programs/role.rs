@@ -33,7 +33,7 @@ pub(super) enum Role {
     Stripped(Box<str>),
     /// `word`: a name without a slash, as of a toolchain or an interpreter.
     Word,
-    /// `lint`, `codegen`, `goflags`, `ccw`: text that a compiler takes, of which only harmless
+    /// `lint`, `codegen`, `goflags`, `ccw`, `key` and others: text of which only harmless
     /// forms are understood.
     Checked(fn(&str) -> bool),
     /// `script`: the name of a script of the workspace, or else a program that is run with all
@@ -65,6 +65,12 @@ pub(super) enum Role {
     Binary,
     /// `repo`: `[host/]owner/name`.
     Repository,
+    /// `ref`: a number, a branch, or the URL of either.
+    Reference,
+    /// `rs`: directories joined by `:`, of which everything may be read.
+    ReadList,
+    /// `out`: `[parameters:]directory`, where a generator writes.
+    PluginOutput,
     /// `endpoint`: a path of an API, or a URL.
     Endpoint,
     /// `pre`: files are written whose names begin so.
@@ -192,6 +198,10 @@ impl Role {
             "gopkg" => Self::GoPackage,
             "bin" => Self::Binary,
             "repo" => Self::Repository,
+            "ref" => Self::Reference,
+            "rs" => Self::ReadList,
+            "out" => Self::PluginOutput,
+            "key" => Self::Checked(is_key),
             "endpoint" => Self::Endpoint,
             "pre" => Self::Prefix,
             "expr" => Self::Expression,
@@ -234,14 +244,6 @@ impl Role {
             "x" => Self::Opaque,
             _ => return None,
         })
-    }
-
-    /// Returns the word of the role that deeds refer to, if it has one.
-    pub(super) fn word(&self) -> Option<&Word> {
-        match self {
-            Self::Remote(word) | Self::Privilege(word) | Self::Accelerator(word) => Some(word),
-            _ => None,
-        }
     }
 
     /// Reports whether everything behind belongs to it.
@@ -426,6 +428,11 @@ fn is_goal(text: &str) -> bool {
 /// A path; not a URI, which names a path in another way.
 fn is_database_file(text: &str) -> bool {
     !text.starts_with("file:")
+}
+
+/// A name, to which no value is given, and which does not climb.
+fn is_key(text: &str) -> bool {
+    !text.contains('=') && !text.contains("..")
 }
 
 /// `-Wall`, but not `-Wl,…`, `-Wa,…`, `-Wp,…`: options of other programs.

@@ -7,13 +7,17 @@ use crate::shell::deed::{Deed, Invocation, Text, Unknown};
 /// `cd [-L|[-P [-e]] [-@]] [dir]`.
 pub(super) fn cd<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>) {
     let mut operands = invocation.arguments;
+    let mut physical = false;
     while let [first, rest @ ..] = operands {
         match first.literal() {
             Some("--") => {
                 operands = rest;
                 break;
             }
-            Some(text) if is_cluster(text, "LPe@") => operands = rest,
+            Some(text) if is_cluster(text, "LPe@") => {
+                physical |= text.contains('P');
+                operands = rest;
+            }
             Some(text) if text.len() > 1 && text.starts_with('-') => {
                 return opaque(Reason::ShellUnknownOption, first.span, out);
             }
@@ -22,6 +26,10 @@ pub(super) fn cd<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>) {
     }
     match operands {
         [] => out.push(Deed::ChangeDirectory(unknown("~".to_owned(), invocation.span))),
+        // Where `..` leads from there depends on the links on the way.
+        [place] if physical => {
+            out.push(Deed::ChangeDirectory(unknown(place.text.to_string(), place.span)));
+        }
         [place] => out.push(Deed::ChangeDirectory(directory(place))),
         // Refused by bash, understood by other shells.
         _ => opaque(Reason::ShellArguments, invocation.span, out),
@@ -200,8 +208,8 @@ mod tests {
     #[test]
     fn the_directory_is_followed() {
         check("cd src", "cd src");
-        check("cd -P -- ../x", "cd ../x");
-        check("cd -PL /srv/web", "cd /srv/web");
+        check("cd -P -- ../x", "cd <any>");
+        check("cd -PL /srv/web", "cd <any>");
         check("cd", "cd <any>");
         check("cd -", "cd <any>");
         check("cd \"$x\"", "cd <any>");

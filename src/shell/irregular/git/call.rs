@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use super::super::options::{Item, Options, Reader, opaque};
+use crate::reason::Reason;
 use crate::shell::deed::{Deed, Open, Text, Unknown};
 use crate::shell::syntax::Span;
 
 /// Where a subcommand runs.
 pub(super) struct Call<'s> {
     base: Option<Text<'s>>,
+    /// No argument makes the subcommand do more than what is told of it in any case.
+    free: bool,
     pub(super) span: Span,
 }
 
@@ -21,8 +24,8 @@ pub(super) struct Read<'s> {
 }
 
 impl<'s> Call<'s> {
-    pub(super) fn new(base: Option<Text<'s>>, span: Span) -> Self {
-        Self { base, span }
+    pub(super) fn new(name: &str, base: Option<Text<'s>>, span: Span) -> Self {
+        Self { base, free: FREE.contains(&name), span }
     }
 
     /// Reads the arguments, and tells what of them is not understood.
@@ -41,6 +44,7 @@ impl<'s> Call<'s> {
             match item {
                 Item::Option(name, value) => read.options.push((name, value)),
                 Item::Operand(operand) => read.operands.push(operand.clone()),
+                Item::Doubt(Reason::ShellDynamicArgument, _) if self.free => {}
                 Item::Doubt(reason, span) => opaque(out, reason, span),
             }
         }
@@ -69,7 +73,24 @@ impl<'s> Call<'s> {
         out.push(Deed::Write { path: self.own(path), recursive: false });
     }
 
-    /// Hooks run.
+    /// Files of the work tree at `path` or below it change.
+    pub(super) fn tracks(&self, path: &Text<'s>, out: &mut Vec<Deed<'s>>) {
+        out.push(Deed::Tracked { path: self.path(path), delete: false });
+    }
+
+    /// Files of the work tree at `path` or below it are lost.
+    pub(super) fn discards(&self, path: &Text<'s>, out: &mut Vec<Deed<'s>>) {
+        out.push(Deed::Tracked { path: self.path(path), delete: true });
+    }
+
+    /// Returns the directory in which it runs.
+    pub(super) fn here(&self) -> Text<'s> {
+        Text::known(".", self.span)
+    }
+
+    /// Hooks run, or programs that the configuration of the repository names: `core.fsmonitor` where
+    /// the index is read, filters and `textconv`, a pager, `gpg.program`. A directory may hold a
+    /// repository of its own, with its own configuration.
     pub(super) fn hooks(&self, out: &mut Vec<Deed<'s>>) {
         out.push(Deed::WorkspaceCode { place: self.own(".") });
     }
@@ -130,3 +151,19 @@ pub(super) fn join<'s>(base: Option<&Text<'s>>, path: &Text<'s>) -> Text<'s> {
     let text = Cow::Owned(format!("{}/{}", base.text, path.text));
     Text { text, open, many: path.many, span: path.span }
 }
+
+/// Subcommands of which every option is harmless, so that an argument may be any. `--output` of what
+/// shows commits, `--contents` of `blame` and `-X` of `ls-files` keep those away.
+const FREE: [&str; 11] = [
+    "check-ignore",
+    "check-ref-format",
+    "cherry",
+    "count-objects",
+    "describe",
+    "ls-tree",
+    "merge-base",
+    "name-rev",
+    "rev-parse",
+    "show-ref",
+    "status",
+];

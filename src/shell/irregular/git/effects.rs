@@ -60,7 +60,12 @@ pub(super) fn look<'s>(
     for (option, value) in &read.options {
         let Some(value) = value else { continue };
         match (name, *option) {
-            (_, "output" | "export-marks") => call.writes(value, out),
+            // `--format` says what stands in it: it writes any text anywhere.
+            (_, "output") => {
+                call.writes(value, out);
+                opaque(out, Reason::ShellUnknownOption, value.span);
+            }
+            (_, "export-marks") => call.writes(value, out),
             ("grep", "f")
             | ("blame", "contents" | "S" | "ignore-revs-file")
             | ("ls-files", "X")
@@ -79,7 +84,35 @@ pub(super) fn look<'s>(
     if name == "fsck" && read.has("lost-found") {
         call.writes_own(".git/lost-found", out);
     }
+    if runs_programs(name, &read) {
+        call.hooks(out);
+    }
     true
+}
+
+/// Reports whether a subcommand that only looks may run what the configuration names. What neither
+/// reads the index nor starts a pager does so only for a signature.
+fn runs_programs(name: &str, read: &Read<'_>) -> bool {
+    let signed = |value: &Text<'_>| {
+        value.literal().is_none_or(|text| {
+            // A name that git does not know is a format of the configuration.
+            let known = ["oneline", "short", "medium", "full", "fuller", "reference", "raw"];
+            let named = !text.contains(['%', ':']) && !known.contains(&text);
+            text.contains("%G") || text.contains("signature") || (name == "rev-list" && named)
+        })
+    };
+    match name {
+        "describe" => read.has_any(&["dirty", "broken"]),
+        "cat-file" | "check-mailmap" | "check-ref-format" | "cherry" | "column"
+        | "count-objects" | "fast-export" | "for-each-ref" | "fsck" | "get-tar-commit-id"
+        | "ls-tree" | "merge-base" | "merge-tree" | "name-rev" | "patch-id" | "rev-list"
+        | "rev-parse" | "show-branch" | "show-index" | "show-ref" | "stripspace" | "var"
+        | "verify-pack" | "version" => {
+            read.has("show-signature")
+                || ["pretty", "format", "sort"].iter().any(|name| read.values(name).any(signed))
+        }
+        _ => true,
+    }
 }
 
 /// Tells what a subcommand changes; false if it is none of these.
@@ -127,7 +160,7 @@ pub(super) fn change<'s>(
         && read.has_any(&["hard", "f", "discard-changes"])
     {
         // What was not committed is lost.
-        out.push(Deed::Delete { path: call.own("."), recursive: false });
+        call.discards(&call.here(), out);
     }
     for file in ["pathspec-from-file", "F", "t"] {
         // `-t` is `--track` for some, and `-F` is always a file.
@@ -145,7 +178,8 @@ pub(super) fn change<'s>(
             read.operands.iter().for_each(|path| outside(path, call, out));
             history(call, out);
         }
-        "branch" | "tag" | "symbolic-ref" if lists(name, &read) => {}
+        "symbolic-ref" if lists(name, &read) => {}
+        "branch" | "tag" if lists(name, &read) => call.hooks(out),
         "branch" | "tag" | "symbolic-ref" => {
             if read.has_any(&["edit-description"]) {
                 call.writes_own(".git/config", out);
@@ -154,7 +188,10 @@ pub(super) fn change<'s>(
         }
         "rm" if read.has("cached") => index(call, out),
         "rm" => {
-            remove(&read, true, call, out);
+            remove(&read, read.has("r"), call, out);
+            if read.has("pathspec-from-file") {
+                call.discards(&call.here(), out);
+            }
             index(call, out);
         }
         "mv" => {
@@ -170,21 +207,26 @@ pub(super) fn change<'s>(
         "clean" if read.has("n") => {}
         "clean" => {
             if read.operands.is_empty() {
-                out.push(Deed::Delete { path: call.own("."), recursive: false });
+                call.discards(&call.here(), out);
             }
-            remove(&read, false, call, out);
+            remove(&read, true, call, out);
+            call.hooks(out);
         }
         "apply" => {
             read.operands.iter().for_each(|patch| call.reads(patch, out));
             if !read.has_any(&["check", "stat", "numstat", "summary"]) || read.has("apply") {
-                named(read.values("directory"), call, out);
                 read.values("build-fake-ancestor").for_each(|file| call.writes(file, out));
-                tree(call, out);
+                if read.has("cached") {
+                    index(call, out);
+                } else {
+                    directories(&read, call, out);
+                    tree(call, out);
+                }
             }
         }
         "am" => {
             read.operands.iter().for_each(|mail| call.reads(mail, out));
-            named(read.values("directory"), call, out);
+            directories(&read, call, out);
             tree(call, out);
         }
         "rebase" => {
@@ -202,27 +244,40 @@ pub(super) fn change<'s>(
             strategy(&read, out);
             tree(call, out);
         }
-        "read-tree" | "checkout" | "switch" | "restore" | "reset" => {
-            named(read.values("index-output"), call, out);
-            if !(name == "restore" && read.has("S") && !read.has("W")) {
-                named(read.operands.iter(), call, out);
-                tree(call, out);
-            } else {
-                read.operands.iter().for_each(|path| outside(path, call, out));
-                index(call, out);
+        "read-tree" | "reset" => {
+            read.values("index-output").for_each(|file| call.writes(file, out));
+            tree(call, out);
+        }
+        "checkout" | "switch" => switch(name, &read, call, out),
+        "restore" if read.has("S") && !read.has("W") => {
+            read.operands.iter().for_each(|path| outside(path, call, out));
+            index(call, out);
+        }
+        "restore" => {
+            match read.operands.is_empty() {
+                true => call.tracks(&call.here(), out),
+                false => read.operands.iter().for_each(|path| named(path, call, out)),
             }
+            index(call, out);
         }
         "checkout-index" => {
             for prefix in read.values("prefix") {
                 out.push(Deed::Create { path: call.path(prefix) });
             }
-            named(read.operands.iter(), call, out);
-            tree(call, out);
+            if !read.has("prefix") {
+                match read.has_any(&["a", "stdin"]) || read.operands.is_empty() {
+                    true => call.tracks(&call.here(), out),
+                    false => read.operands.iter().for_each(|path| named(path, call, out)),
+                }
+            }
+            index(call, out);
         }
         "format-patch" => patches(&read, call, out),
         "archive" => {
             read.values("o").for_each(|file| call.writes(file, out));
             read.values("add-file").for_each(|file| call.reads(file, out));
+            // `tar.<format>.command` compresses.
+            call.hooks(out);
             for peer in read.values("remote") {
                 super::remote::contact(peer, super::remote::Way::Fetch, call, out);
             }
@@ -242,6 +297,8 @@ pub(super) fn change<'s>(
             if read.has("w") {
                 call.writes_own(".git/objects", out);
             }
+            // Filters.
+            call.hooks(out);
         }
         _ => {}
     }
@@ -294,8 +351,40 @@ pub(super) fn history<'s>(call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
 
 /// Files of the work tree change too.
 pub(super) fn tree<'s>(call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
-    call.writes_own(".", out);
+    call.tracks(&call.here(), out);
     history(call, out);
+}
+
+/// `git checkout` and `git switch`: to a branch, all files; a new branch where one is, no file; with
+/// paths, only these.
+fn switch<'s>(name: &str, read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
+    let creates = read.has_any(&["b", "B", "c", "C"]);
+    let harmless = ["b", "B", "c", "C", "q", "t", "no-track", "guess", "no-guess", "progress"];
+    if creates
+        && read.operands.is_empty()
+        && read.options.iter().all(|(option, _)| harmless.contains(option))
+    {
+        return history(call, out);
+    }
+    // Behind `--` all are paths. Otherwise the first may be a version, and is alone if it is one that
+    // is switched to.
+    let paths = match &*read.operands {
+        operands if read.paths < operands.len() => operands.get(read.paths..),
+        [_, _, ..] if name == "checkout" && !creates => Some(&*read.operands),
+        // A path may lead out of the directory.
+        [only] if ["/", "~", ".."].iter().any(|start| only.starts_with(start)) => {
+            named(only, call, out);
+            None
+        }
+        _ => None,
+    };
+    match paths {
+        Some(paths) => {
+            paths.iter().for_each(|path| named(path, call, out));
+            history(call, out);
+        }
+        None => tree(call, out),
+    }
 }
 
 /// Reads an operand that is no name in the work tree: git refuses such a path in most places, and a
@@ -332,28 +421,66 @@ fn anywhere<'s>(name: &str, read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed
     }
 }
 
-/// Writes every path that is named.
-fn named<'a, 's: 'a>(
-    paths: impl Iterator<Item = &'a Text<'s>>,
-    call: &Call<'s>,
-    out: &mut Vec<Deed<'s>>,
-) {
-    for path in paths {
-        // A pathspec never leaves the work tree, and `.` stands for all of it.
-        if path.literal().is_some_and(|text| !text.starts_with(':')) {
-            call.writes(path, out);
+/// Writes what a pathspec names. It never leaves the work tree.
+fn named<'s>(path: &Text<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
+    match file(path) {
+        Some(_) => call.writes(path, out),
+        None => return call.tracks(&directory(path, call), out),
+    }
+    if may_be_directory(path) {
+        call.tracks(path, out);
+    }
+}
+
+/// Deletes what pathspecs name.
+fn remove<'s>(read: &Read<'s>, recursive: bool, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
+    for path in &read.operands {
+        let pattern = path.literal().is_none() && !path.may_be_option();
+        if file(path).is_some() || pattern {
+            out.push(Deed::Delete { path: call.path(path), recursive: false });
+        }
+        if file(path).is_none() && (recursive || !pattern) {
+            call.discards(&directory(path, call), out);
+        } else if recursive && may_be_directory(path) {
+            call.discards(path, out);
         }
     }
 }
 
-/// Deletes every path that is named. What the line does not tell lies in the work tree.
-fn remove<'s>(read: &Read<'s>, tracked: bool, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
-    for path in &read.operands {
-        let magic = path.text.starts_with(':');
-        let recursive = !magic && path.literal() != Some(".") && (!tracked || read.has("r"));
-        let path = if magic { call.own(".") } else { call.path(path) };
-        out.push(Deed::Delete { path, recursive });
+/// Where a patch is applied.
+fn directories<'s>(read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
+    read.values("directory").for_each(|path| call.tracks(path, out));
+}
+
+/// Returns a pathspec that names one thing, a file as far as can be seen.
+fn file<'a>(path: &'a Text<'_>) -> Option<&'a str> {
+    path.literal().filter(|text| {
+        !text.starts_with(':')
+            && !text.contains(['*', '?', '[', '\\'])
+            && !matches!(text.rsplit('/').next(), None | Some("" | "." | ".."))
+    })
+}
+
+/// Returns the directory below which a pathspec that is no [`file`] names things.
+fn directory<'s>(path: &Text<'s>, call: &Call<'s>) -> Text<'s> {
+    match path.literal() {
+        Some(text) if !text.starts_with(':') => {
+            let known = text.find(['*', '?', '[', '\\']).and_then(|end| text.get(..end));
+            let known = known.map(|text| text.rfind('/').and_then(|end| text.get(..=end)));
+            match known {
+                None if text.is_empty() => call.here(),
+                None => path.clone(),
+                Some(None) => call.here(),
+                Some(Some(known)) => Text::known(known.to_owned(), path.span),
+            }
+        }
+        _ => call.here(),
     }
+}
+
+/// A name without a suffix is as well that of a directory.
+fn may_be_directory(path: &Text<'_>) -> bool {
+    path.text.rsplit('/').next().is_some_and(|name| !name.trim_start_matches('.').contains('.'))
 }
 
 /// A strategy is a program `git-merge-name`.
@@ -371,7 +498,11 @@ fn patches<'s>(read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
     for file in ["signature-file", "description-file", "O"] {
         read.values(file).for_each(|file| call.reads(file, out));
     }
-    read.values("output").for_each(|file| call.writes(file, out));
+    for file in read.values("output") {
+        call.writes(file, out);
+        opaque(out, Reason::ShellUnknownOption, file.span);
+    }
+    call.hooks(out);
     if read.has("stdout") {
         return;
     }
@@ -386,17 +517,11 @@ fn patches<'s>(read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
     }
 }
 
-/// `git help` shows a page of the manual, in a pager.
+/// `git help` shows a page of the manual, in a viewer that the configuration may name.
 fn help<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>) -> bool {
-    let harmless = arguments.iter().all(|text| {
-        text.literal().is_some_and(|text| {
-            matches!(text, "-a" | "--all" | "-g" | "--guides" | "-c" | "--config" | "-m" | "--man")
-                || !text.starts_with('-')
-        })
-    });
-    if !harmless {
-        // A browser or a viewer that the configuration names.
-        opaque(out, Reason::ShellUnknownOption, call.span);
+    let read = call.read(&o::HELP, arguments, out);
+    if read.has_any(&["m", "i", "w"]) || !read.operands.is_empty() {
+        call.hooks(out);
     }
     true
 }

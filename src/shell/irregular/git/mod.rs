@@ -1,16 +1,22 @@
 //! `git`, by subcommand.
 //!
-//! What is told of the work tree: a subcommand that changes files of it writes `.` and every path that
-//! it names, neither of them with what lies below. Files that git tracks are never inside of `.git`, so
-//! a scope that keeps `.git/hooks/**` and `.git/config` apart loses nothing; what git writes there
-//! itself (the index, objects, refs) is told as such. Whatever changes the index or a ref runs hooks:
-//! it runs code of the workspace. `-c` takes only keys of [`is_harmless`]; an alias is an unknown
-//! subcommand; options that run programs are left out of the [`options`].
+//! What is told of the work tree is [`Deed::Tracked`]: files that git tracks are never inside of `.git`,
+//! so a scope that keeps `.git/hooks/**` and `.git/config` apart loses nothing. What git writes there
+//! itself (the index, objects, refs) is told as such. Whatever changes the index or a ref runs hooks, and
+//! what reads the index or shows commits may run what the configuration names: both run code of the
+//! workspace. A repository that lies in a directory below brings a configuration of its own.
+//!
+//! `-c` takes only keys of [`is_harmless`]; options that run programs are left out of the [`options`]. An
+//! alias cannot replace a subcommand of git, but have any other name. One that is not described is
+//! unknown, and one that is, in [`extensions`] and [`scripts`], is believed to be the tool of that name:
+//! whoever may write `.git/config` or the configuration of the user can make it another.
 
 mod call;
 mod effects;
+mod extensions;
 mod options;
 mod remote;
+mod scripts;
 mod stores;
 #[cfg(test)]
 mod tests;
@@ -93,11 +99,13 @@ fn subcommand<'s>(
     {
         return;
     }
-    let call = Call::new(base, invocation.span);
+    let call = Call::new(name, base, invocation.span);
     let known = effects::look(name, arguments, &call, out)
         || effects::change(name, arguments, &call, out)
         || stores::deeds(name, arguments, &call, out)
-        || remote::deeds(name, arguments, &call, out);
+        || remote::deeds(name, arguments, &call, out)
+        || scripts::deeds(name, arguments, &call, out)
+        || extensions::deeds(name, arguments, &call, out);
     if !known {
         // It may be an alias or a program called `git-name`.
         opaque(out, Reason::ShellUnknownOption, invocation.span);

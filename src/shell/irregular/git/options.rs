@@ -7,6 +7,7 @@
 
 use super::super::options::Options;
 use super::super::options::Takes::{self, Attached, Nothing, Value};
+use super::super::options::spread;
 
 /// Options without a value, with one, and with one that is attached if it is there.
 macro_rules! options {
@@ -26,11 +27,8 @@ macro_rules! options {
     };
 }
 
-/// Everything that shows commits takes the options of `diff` too. Rows are looked through in order.
-pub(super) const LOG: Options = Options {
-    rows: &join::<{ COMMON.rows.len() + SHOWN.rows.len() }>(COMMON.rows, SHOWN.rows),
-    permute: true,
-};
+/// Everything that shows commits takes the options of `diff` too.
+pub(super) const LOG: Options = Options { rows: &spread::<1025>(SHOWN.rows), permute: true };
 
 const SHOWN: Options = Options {
     rows: &join::<{ REVISIONS.rows.len() + DIFF.rows.len() }>(REVISIONS.rows, DIFF.rows),
@@ -39,19 +37,28 @@ const SHOWN: Options = Options {
 
 /// As `LOG`, with patches written to files.
 pub(super) const PATCHES: Options = Options {
-    rows: &join::<{ FORMAT_PATCH.rows.len() + LOG.rows.len() }>(FORMAT_PATCH.rows, LOG.rows),
+    rows: &spread::<1025>(&join::<{ FORMAT_PATCH.rows.len() + SHOWN.rows.len() }>(
+        FORMAT_PATCH.rows,
+        SHOWN.rows,
+    )),
     permute: true,
 };
 
 /// `shortlog` groups what `log` shows.
 pub(super) const GROUPED: Options = Options {
-    rows: &join::<{ SHORTLOG.rows.len() + LOG.rows.len() }>(SHORTLOG.rows, LOG.rows),
+    rows: &spread::<1025>(&join::<{ SHORTLOG.rows.len() + SHOWN.rows.len() }>(
+        SHORTLOG.rows,
+        SHOWN.rows,
+    )),
     permute: true,
 };
 
 /// `fast-export` writes out what `log` shows.
 pub(super) const EXPORT: Options = Options {
-    rows: &join::<{ FAST_EXPORT.rows.len() + LOG.rows.len() }>(FAST_EXPORT.rows, LOG.rows),
+    rows: &spread::<1025>(&join::<{ FAST_EXPORT.rows.len() + SHOWN.rows.len() }>(
+        FAST_EXPORT.rows,
+        SHOWN.rows,
+    )),
     permute: true,
 };
 
@@ -569,15 +576,6 @@ options! {
             "U unified" "X dirstat" "dirstat-by-file" "stat" "color" "abbrev" "B break-rewrites"
             "M find-renames" "C find-copies" "word-diff" "color-words" "color-moved" "relative"
             "ignore-submodules" "submodule";
-    // Again below: these come first because they are written most.
-    COMMON:
-        flags
-            "oneline" "0" "1" "2" "3" "4" "5" "6" "7" "8" "9" "graph" "all" "name-only" "cached"
-            "staged" "p patch" "no-merges" "name-status"
-        values
-            "n max-count" "since after" "author" "grep"
-        attached
-            "stat" "pretty" "format" "color";
     REVISIONS:
         flags
             "oneline" "graph" "all" "reverse" "topo-order" "date-order" "author-date-order"
@@ -604,6 +602,46 @@ options! {
             "ancestry-path" "disk-usage" "missing" "filter";
     // What has no usage of this form, from the manual.
     NONE: ;
+    // Of other tools.
+    ANNEX: flags "all" "fast" "force" "auto" "quiet" "json" values "to" "from" "J jobs";
+    AUTHORS: flags "l list" "no-email";
+    CHANGELOG: flags "a all" "l list" "n no-merges" "p prune-old" "x stdout" "m merges-only"
+        values "t tag" "f final-tag" "s start-tag" "start-commit";
+    CLIFF: flags "v verbose" "l latest" "u unreleased" "current" "topo-order" "no-exec"
+        "x context" "bumped-version" "date-order" "use-branch-tags"
+        values "t tag" "o output" "p prepend" "c config" "s strip" "sort" "tag-pattern"
+        "include-path" "exclude-path" "with-commit" "ignore-tags" "skip-tags" "count-tags";
+    EFFORT: flags "no-merges" values "above" "author" "since" "until" "after" "before";
+    FEATURE: flags "squash" values "a alias" "s separator" "from" attached "r remote";
+    FLOW: flags "d defaults" "f force" "k keep" "r rebase" "S squash" "D" "F fetch" "p push" "n notag"
+        "v verbose" values "m message";
+    FORCE_CLONE: values "b branch";
+    GUI: flags "amend" "nocommit" attached "line";
+    IGNORE: flags "l local" "g global" "p private";
+    INSTAWEB: flags "l local" "start" "stop" "restart" values "p port";
+    LFS: flags "a all" "l long" "s size" "n name-only" "d dry-run" "f force" "v verbose" "prune"
+        "json" "p porcelain" "recent" values "I include" "X exclude";
+    MAGIC: flags "a" "e" "p" "f" values "m";
+    P4: flags "bare" "verbose" "silent" "detect-branches" "detect-labels" "import-labels"
+        "import-local" "keep-path" "use-client-spec" "M" "preserve-user" "export-labels" "n dry-run"
+        "prepare-p4-only" "shelve" "disable-rebase" "disable-p4sync"
+        values "destination" "branch" "changesfile" "max-changes" "changes-block-size" "origin"
+        "conflict" "commit" "update-shelve";
+    SED: flags "c commit" values "f flags";
+    SEND_EMAIL: flags "annotate" "no-annotate" "dry-run" "quiet" "force" "thread" "no-thread"
+        "chain-reply-to" "no-chain-reply-to" "suppress-from" "no-suppress-from" "signed-off-by-cc"
+        "no-signed-off-by-cc" "validate" "no-validate" "format-patch" "no-format-patch"
+        "no-to" "no-cc" "no-bcc" "xmailer" "no-xmailer" "cover-letter" "s signoff" "n numbered"
+        values "from" "to" "cc" "bcc" "subject" "in-reply-to" "reply-to" "confirm" "suppress-cc"
+        "transfer-encoding" "8bit-encoding" "compose-encoding" "batch-size" "relogin-delay"
+        "subject-prefix" "v reroll-count" "base";
+    SVN: flags "s stdlayout" "q quiet" "n dry-run" "l local" "all" "fetch-all" "no-metadata"
+        "v verbose" "oneline" "show-commit" "rmdir"
+        values "r revision" "T trunk" "b branches" "t tags" "prefix" "A authors-file" "username"
+        "limit" "log-window-size" "ignore-paths" "include-paths";
+    HELP: flags "a all" "g guides" "c config" "m man" "i info" "w web" "v verbose" "no-verbose"
+        "no-external-commands" "no-aliases" "external-commands" "aliases" "user-interfaces"
+        "developer-interfaces";
     RANGE_DIFF: flags "dual-color" "no-dual-color" "left-only" "right-only" "no-notes" "no-color"
         "no-patch" "s" "p" "stat" values "creation-factor" attached "color" "notes";
     REV_PARSE:

@@ -59,6 +59,7 @@ pub(super) fn deeds<'s>(
             let read = call.read(&o::LS_REMOTE, arguments, out);
             out.push(Deed::Read { path: call.own("."), recursive: false });
             default(read.operands.first(), Way::Fetch, call, out);
+            call.hooks(out);
         }
         "remote" => remotes(arguments, call, out),
         "submodule" => submodule(arguments, call, out),
@@ -146,7 +147,12 @@ fn method(way: Way) -> &'static str {
 }
 
 /// Talks to `peer`, or to what the configuration says: `origin` as a rule.
-fn default<'s>(peer: Option<&Text<'s>>, way: Way, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
+pub(super) fn default<'s>(
+    peer: Option<&Text<'s>>,
+    way: Way,
+    call: &Call<'s>,
+    out: &mut Vec<Deed<'s>>,
+) {
     match peer {
         Some(peer) => contact(peer, way, call, out),
         None => {
@@ -157,7 +163,7 @@ fn default<'s>(peer: Option<&Text<'s>>, way: Way, call: &Call<'s>, out: &mut Vec
 }
 
 /// Talks to remotes that the line does not name.
-fn any<'s>(call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
+pub(super) fn any<'s>(call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
     let open = vec![Open { start: 0, end: 1, what: Unknown::Anything }];
     let name = Text { text: "*".into(), open, many: false, span: call.span };
     out.push(Deed::Remote { kind: "git", name });
@@ -203,7 +209,7 @@ fn clone<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
 }
 
 /// The directory that `clone` makes: the last part of the address.
-fn implied<'s>(peer: &Text<'s>, bare: bool) -> Option<Text<'s>> {
+pub(super) fn implied<'s>(peer: &Text<'s>, bare: bool) -> Option<Text<'s>> {
     let text = peer.literal()?.trim_end_matches('/');
     let text = text.strip_suffix("/.git").unwrap_or(text);
     let last = text.rsplit(['/', ':']).next()?;
@@ -270,10 +276,15 @@ fn submodule<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>
     out.push(Deed::Read { path: call.own("."), recursive: false });
     let Some((verb, operands)) = read.operands.split_first() else { return };
     match verb.literal() {
-        Some("status" | "summary") => {}
+        Some("status" | "summary") => call.hooks(out),
         Some("update") => {
             any(call, out);
-            tree(call, out);
+            match operands {
+                [] => call.tracks(&call.here(), out),
+                places => places.iter().for_each(|place| call.tracks(place, out)),
+            }
+            call.writes_own(".git/modules", out);
+            history(call, out);
         }
         Some("add") => {
             let (peer, place) = (operands.first(), operands.get(1));
@@ -324,7 +335,7 @@ fn subtree<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>)
     let read = call.read(&o::SUBTREE, arguments, out);
     out.push(Deed::Read { path: call.own("."), recursive: false });
     for prefix in read.values("P") {
-        out.push(Deed::Write { path: call.path(prefix), recursive: true });
+        call.tracks(prefix, out);
     }
     let Some((verb, operands)) = read.operands.split_first() else { return };
     match (verb.literal(), operands) {

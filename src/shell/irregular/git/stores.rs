@@ -1,11 +1,11 @@
 //! Subcommands that keep house: the configuration, stashes, notes, work trees, packs.
 
 use super::super::options::{Options, opaque};
-use super::call::{Call, Read};
+use super::call::{Call, Read, join};
 use super::effects::{history, index, tree};
 use super::options as o;
 use crate::reason::Reason;
-use crate::shell::deed::{Deed, Text};
+use crate::shell::deed::{Deed, Open, Text, Unknown};
 
 /// Tells what a subcommand does to the repository; false if it is none of these.
 pub(super) fn deeds<'s>(
@@ -39,7 +39,6 @@ pub(super) fn deeds<'s>(
         "fast-import" => &o::FAST_IMPORT,
         "interpret-trailers" => &o::TRAILERS,
         "mailinfo" => &o::MAIL,
-        "lfs" => return lfs(arguments, call, out),
         "merge-index" => return merge_index(arguments, call, out),
         "merge-one-file" => &o::NONE,
         _ => return false,
@@ -52,11 +51,11 @@ pub(super) fn deeds<'s>(
         "config" => config(&read, call, out),
         "worktree" => worktree(&read, call, out),
         "bundle" => bundle(&read, call, out),
-        "notes" => {
-            if !matches!(verb(&read), None | Some("list" | "show" | "get-ref")) {
-                history(call, out);
-            }
-        }
+        "notes" => match verb(&read) {
+            None | Some("list" | "get-ref") => {}
+            Some("show") => call.hooks(out),
+            _ => history(call, out),
+        },
         "sparse-checkout" => match verb(&read) {
             Some("list" | "check-rules") => {}
             Some("init" | "set" | "add" | "reapply" | "disable") => tree(call, out),
@@ -74,7 +73,7 @@ pub(super) fn deeds<'s>(
         },
         "replace" if read.has("l") || read.operands.is_empty() => {}
         "rerere" => match verb(&read) {
-            Some("status" | "diff" | "remaining") => {}
+            Some("status" | "diff" | "remaining") => call.hooks(out),
             _ => tree(call, out),
         },
         "commit-tree" | "mktree" | "write-tree" | "mktag" => {
@@ -115,13 +114,21 @@ fn init<'s>(read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
     for place in read.values("separate-git-dir") {
         out.push(Deed::Create { path: call.path(place) });
     }
-    match &*read.operands {
-        [] => call.writes_own(".git", out),
+    let place = match &*read.operands {
+        [] => call.here(),
         [place] => {
             out.push(Deed::Read { path: call.path(place), recursive: false });
-            out.push(Deed::Write { path: call.path(place), recursive: false });
+            place.clone()
         }
-        _ => opaque(out, Reason::ShellArguments, call.span),
+        _ => return opaque(out, Reason::ShellArguments, call.span),
+    };
+    let below: &[&str] = match read.has("bare") {
+        true => &["HEAD", "config", "description", "hooks", "info", "objects", "refs"],
+        false => &[".git/HEAD", ".git/description", ".git/info", ".git/objects", ".git/refs"],
+    };
+    // Not the directory: a scope may grant it without `.git/config`, which says the same every time.
+    for name in below {
+        call.writes(&join(Some(&place), &Text::known(*name, call.span)), out);
     }
 }
 
@@ -139,6 +146,11 @@ fn config<'s>(read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
         _ => count > 1 || read.has_any(&["unset", "unset-all", "remove-section"]),
     };
     if !writes {
+        if read.has_any(&["l", "get-all", "get-regexp", "get-urlmatch"])
+            || verb(read) == Some("list")
+        {
+            call.hooks(out);
+        }
         return;
     }
     let key = match verb(read) {
@@ -168,15 +180,15 @@ fn stash<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>) -
     let read = call.read(if shows { &o::LOG } else { &o::STASH }, arguments, out);
     out.push(Deed::Read { path: call.own("."), recursive: false });
     if shows {
-        read.values("output").for_each(|file| call.writes(file, out));
-        read.values("O").for_each(|file| call.reads(file, out));
+        shown(&read, call, out);
         return true;
     }
     match verb(&read) {
-        None
-        | Some(
-            "push" | "save" | "pop" | "apply" | "drop" | "clear" | "branch" | "create" | "store",
-        ) => {}
+        Some("drop" | "clear" | "create" | "store") => {
+            history(call, out);
+            return true;
+        }
+        None | Some("push" | "save" | "pop" | "apply" | "branch") => {}
         // `git stash -- path` needs no verb.
         Some(_) if read.paths == 0 => {}
         Some(_) => opaque(out, Reason::ShellUnknownOption, call.span),
@@ -190,12 +202,21 @@ fn reflog<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>) 
     let changes = matches!(arguments.first().and_then(Text::literal), Some("expire" | "delete"));
     let read = call.read(if changes { &o::REFLOG } else { &o::LOG }, arguments, out);
     out.push(Deed::Read { path: call.own("."), recursive: false });
-    read.values("output").for_each(|file| call.writes(file, out));
-    read.values("O").for_each(|file| call.reads(file, out));
+    shown(&read, call, out);
     if changes {
         history(call, out);
     }
     true
+}
+
+/// What all that shows commits may do.
+fn shown<'s>(read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
+    for file in read.values("output") {
+        call.writes(file, out);
+        opaque(out, Reason::ShellUnknownOption, file.span);
+    }
+    read.values("O").for_each(|file| call.reads(file, out));
+    call.hooks(out);
 }
 
 fn bisect<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>) -> bool {
@@ -258,25 +279,30 @@ fn bundle<'s>(read: &Read<'s>, call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
     }
 }
 
-/// `git lfs`, an extension: what only shows, and what it tracks. It is no part of git, so what else it
-/// can do (`install` changes hooks and filters) stays unknown.
-fn lfs<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>) -> bool {
-    let read = call.read(&o::NONE, arguments, out);
-    out.push(Deed::Read { path: call.own("."), recursive: false });
-    match verb(&read) {
-        Some("env" | "status" | "ls-files" | "version") => {}
-        Some("track" | "untrack") => call.writes_own(".gitattributes", out),
-        _ => opaque(out, Reason::ShellUnknownOption, call.span),
-    }
-    true
-}
-
-/// `git merge-index [-o] [-q] program …` runs the program.
+/// `git merge-index [-o] [-q] program (-a | [--] file …)` runs the program for every file, with three
+/// objects, the path and three modes.
 fn merge_index<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>) -> bool {
     let known = |text: &&Text<'_>| !matches!(text.literal(), Some("-o" | "-q"));
     let program = arguments.iter().find(known);
-    if program.and_then(Text::literal) != Some("git-merge-one-file") {
-        opaque(out, Reason::ShellInnerLanguage, call.span);
+    match program.and_then(Text::literal) {
+        Some("git-merge-one-file") => {}
+        Some(name) if !name.starts_with('-') => {
+            let argument = |what| Text {
+                text: "{}".into(),
+                open: vec![Open { start: 0, end: 2, what }],
+                many: false,
+                span: call.span,
+            };
+            let name = Text::known(name.to_owned(), call.span);
+            let mut argv = vec![name];
+            argv.extend([Unknown::Glob; 3].map(argument));
+            argv.push(argument(Unknown::Below));
+            argv.extend([Unknown::Number; 3].map(argument));
+            out.push(Deed::CommandWith { argv, appended: false });
+            // It runs in the top directory, wherever that is.
+            opaque(out, Reason::ShellWorkingDirectory, call.span);
+        }
+        _ => opaque(out, Reason::ShellArguments, call.span),
     }
     tree(call, out);
     true

@@ -82,8 +82,55 @@ pub(super) fn binary(text: &str) -> Option<&str> {
         text.strip_prefix('@').and_then(|text| text.split_once('/')).map_or(text, |(_, name)| name);
     let name = name.split(['@', '=']).next().unwrap_or(name);
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-    (plain && !name.is_empty() && !name.starts_with('.')).then_some(name)
+    let own = plain && !name.is_empty() && !name.starts_with('.') && !OF_THE_SHELL.contains(&name);
+    own.then_some(name)
 }
+
+/// Names that mean something else to a shell than to whoever starts a file of that name.
+const OF_THE_SHELL: &[&str] = &[
+    "alias",
+    "bg",
+    "bind",
+    "builtin",
+    "cd",
+    "command",
+    "coproc",
+    "declare",
+    "dirs",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "fc",
+    "fg",
+    "function",
+    "hash",
+    "history",
+    "jobs",
+    "let",
+    "local",
+    "logout",
+    "mapfile",
+    "popd",
+    "pushd",
+    "read",
+    "readarray",
+    "readonly",
+    "return",
+    "set",
+    "shift",
+    "shopt",
+    "source",
+    "suspend",
+    "time",
+    "trap",
+    "typeset",
+    "ulimit",
+    "umask",
+    "unalias",
+    "unset",
+    "wait",
+];
 
 /// A statement that at most reads and writes the database itself.
 pub(super) fn is_plain_sql(text: &str) -> bool {
