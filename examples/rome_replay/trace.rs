@@ -7,6 +7,7 @@ use countersign::action::{
     InvokeModel, ReadData, RemoteShell, SubmitJob, Tunnel, TunnelDirection, UseAccelerator,
     UseSecret, WriteData,
 };
+use countersign::shell::{Shell, ShellEnv};
 use countersign::value::Value;
 use serde::Deserialize;
 
@@ -116,6 +117,10 @@ pub(crate) enum Proposal {
         host: String,
         port: u16,
     },
+    /// A line for bash, in the workspace.
+    Shell {
+        line: String,
+    },
     SubmitJob {
         queue: String,
         name: String,
@@ -184,6 +189,7 @@ impl Proposal {
                 };
                 Box::new(RemoteShell::new(program, direction, host, *port))
             }
+            Self::Shell { line } => Box::new(Shell::parse(line, &ShellEnv::bash("."))),
             Self::SubmitJob { queue, name, image, accelerators, also } => {
                 let job = SubmitJob::new(queue, name).image(image);
                 let job = job.accelerators(accelerators.action());

@@ -31,6 +31,7 @@ pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) 
         context,
         created: Vec::new(),
         program: None,
+        peer: None,
         running: 0,
         out: Vec::with_capacity(steps.len()),
         scratch: Effects::default(),
@@ -63,6 +64,8 @@ struct Typing<'a> {
     created: Vec<Created>,
     /// The program that was run last, and its arguments.
     program: Option<(String, Vec<String>)>,
+    /// The host and port that were connected to last.
+    peer: Option<(String, u16)>,
     /// The command that it belongs to.
     running: u32,
     out: Vec<Placed>,
@@ -456,9 +459,11 @@ impl Typing<'_> {
             .texts("classes", Vec::new())
             .text("name", path.as_str().to_owned())
             .bool("recursive", recursive);
-        // The workspace is a working copy: what is deleted below it comes back from where it came.
+        // The workspace is a working copy: what is deleted below it comes back from where it came, and
+        // its history does not.
         let workspace = self.context.workspace();
-        let own = *kind == Kind::DeleteData && is_below(&path, workspace) && !whole;
+        let history = path.as_str().split('/').any(|name| name == ".git");
+        let own = *kind == Kind::DeleteData && is_below(&path, workspace) && !whole && !history;
         let reversibility = own.then_some(Reversibility::Compensable);
         let effect =
             Effect::new(kind.clone(), target).with_facts(facts).with_reversibility(reversibility);
@@ -572,6 +577,7 @@ impl Typing<'_> {
     fn connect(&mut self, step: &Step, host: &Text<'_>, port: Option<u16>, udp: bool) {
         match (host.literal(), port) {
             (Some(host), Some(port)) if host.is_ascii() => {
+                self.peer = Some((host.to_owned(), port));
                 let transport = if udp { Transport::Udp } else { Transport::Tcp };
                 self.act(step, &Connect::new(host, port).over(transport));
             }
@@ -650,15 +656,16 @@ impl Typing<'_> {
             _ => TunnelDirection::Dynamic,
         };
         let exposes = match (direction, exposes) {
-            (TunnelDirection::Dynamic, _) | (_, None) => Some("*"),
-            (_, Some(text)) => text.literal(),
+            (TunnelDirection::Dynamic, _) | (_, None) => Some("*".to_owned()),
+            (_, Some(text)) => text.literal().and_then(exposed),
         };
-        let via = via.literal().and_then(|via| {
-            let (host, port) = via.rsplit_once(':').unwrap_or((via, "22"));
-            Some((host, port.parse::<u16>().ok()?))
-        });
+        // The port is that of the connection which carries it.
+        let port =
+            self.peer.as_ref().filter(|(host, _)| *host == via.text).map_or(22, |peer| peer.1);
+        let via = via.literal().map(|host| (host, port));
         match (via, exposes) {
             (Some((host, port)), Some(exposes)) => {
+                let direction = if exposes == "*" { TunnelDirection::Dynamic } else { direction };
                 self.act(step, &Tunnel::new(direction, host, port, exposes));
             }
             _ => {
@@ -808,6 +815,22 @@ fn makes_odd_name(step: &Step) -> bool {
         }
         _ => false,
     }
+}
+
+/// What `[bind:]port:host:hostport` makes reachable; a port alone is a proxy (`ssh(1)`, `-R`).
+fn exposed(spec: &str) -> Option<String> {
+    if spec.contains('/') {
+        return None;
+    }
+    if spec.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some("*".to_owned());
+    }
+    let (rest, port) = spec.rsplit_once(':')?;
+    let host = match rest.rfind(']') {
+        Some(end) if end + 1 == rest.len() => rest.get(rest.rfind('[')?..)?,
+        _ => rest.rsplit_once(':').map_or(rest, |(_, host)| host),
+    };
+    Some(format!("{host}:{port}"))
 }
 
 /// Whether a path names an open stream of the process: opening it again opens nothing new.
