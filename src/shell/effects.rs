@@ -30,12 +30,14 @@ pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) 
         env,
         context,
         created: Vec::new(),
+        roots: vec![context.workspace().clone()],
         program: None,
         peer: None,
         running: 0,
         out: Vec::with_capacity(steps.len()),
         scratch: Effects::default(),
     };
+    typing.roots.extend(env.roots().iter().filter_map(|root| context.resolve(root).ok()));
     for step in steps {
         typing.note_created(step);
     }
@@ -63,6 +65,8 @@ struct Typing<'a> {
     context: &'a EffectContext<'a>,
     created: Vec<Created>,
     /// The program that was run last, and its arguments.
+    /// The workspace, and what else belongs to the task.
+    roots: Vec<ResolvedPath>,
     program: Option<(String, Vec<String>)>,
     /// The host and port that were connected to last.
     peer: Option<(String, u16)>,
@@ -225,13 +229,17 @@ impl Typing<'_> {
         }
     }
 
+    /// Whether a path lies in the workspace or below another directory of the task.
+    fn is_own(&self, path: &ResolvedPath) -> bool {
+        self.roots.iter().any(|root| is_below(path, root))
+    }
+
     /// Names are plain below the workspace, and nowhere else.
     fn plain_names(&mut self, step: &Step, place: &Text<'_>) {
-        let workspace = self.context.workspace();
         let below = self.places(&step.places, place, Follow::Yes).is_ok_and(|places| {
             places.iter().all(|place| match place {
-                Place::File(path) | Place::Tree(path) => is_below(path, workspace),
-                Place::Names { below, .. } => is_below(below, workspace),
+                Place::File(path) | Place::Tree(path) => self.is_own(path),
+                Place::Names { below, .. } => self.is_own(below),
             })
         });
         if !below {
@@ -426,10 +434,10 @@ impl Typing<'_> {
     fn place(&mut self, step: &Step, kind: &Kind, place: Place, recursive: bool, slashed: bool) {
         // Single files that are found are not the workspace as a whole.
         let whole = match &place {
-            Place::File(path) => *path == *self.context.workspace(),
+            Place::File(path) => self.roots.contains(path),
             Place::Names { below, names } => {
                 let all = matches!(&**names, "" | "*");
-                all && recursive && *below == *self.context.workspace()
+                all && recursive && self.roots.contains(below)
             }
             Place::Tree(_) => false,
         };
@@ -461,9 +469,8 @@ impl Typing<'_> {
             .bool("recursive", recursive);
         // The workspace is a working copy: what is deleted below it comes back from where it came, and
         // its history does not.
-        let workspace = self.context.workspace();
         let history = path.as_str().split('/').any(|name| name == ".git");
-        let own = *kind == Kind::DeleteData && is_below(&path, workspace) && !whole && !history;
+        let own = *kind == Kind::DeleteData && self.is_own(&path) && !whole && !history;
         let reversibility = own.then_some(Reversibility::Compensable);
         let effect =
             Effect::new(kind.clone(), target).with_facts(facts).with_reversibility(reversibility);
@@ -756,6 +763,9 @@ impl Typing<'_> {
         if rooted || !text.open.iter().all(|open| named(open.what)) {
             return Err(unknown);
         }
+        if finds_dots(text) {
+            return Err(unknown);
+        }
         let (directory, tail) = match known.rfind('/') {
             Some(at) => known.split_at_checked(at + 1).unwrap_or((known, "")),
             None => ("", known),
@@ -770,10 +780,8 @@ impl Typing<'_> {
         }
         let mut plain = String::with_capacity(names.len());
         for name in names.split('/').filter(|name| !matches!(*name, "" | ".")) {
-            // `*/..` leads out of what a link names, and `.*` finds `..` (bash before 5.2).
-            let rest = name.bytes().filter(|byte| *byte != b'*');
-            if name.contains('.') && rest.clone().count() > 0 && rest.into_iter().all(|b| b == b'.')
-            {
+            // `*/..` leads out of what a link names.
+            if name == ".." {
                 return Err(unknown);
             }
             if !plain.is_empty() {
@@ -815,6 +823,59 @@ fn makes_odd_name(step: &Step) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a pattern can find `.` or `..`, as `.*` does (bash before 5.2): one that begins with a dot, or
+/// whose wildcards may stand for nothing beside one.
+fn finds_dots(text: &Text<'_>) -> bool {
+    let mut opens = text.open.iter().peekable();
+    // What each segment is made of: a byte, or whether an open piece can be a dot, or anything.
+    let mut segment: Vec<Piece> = Vec::new();
+    let mut at = 0;
+    let bytes = text.text.as_bytes();
+    let mut climbs = false;
+    while at < bytes.len() {
+        if let Some(open) = opens.next_if(|open| open.start as usize == at) {
+            let end = (open.end as usize).max(at + 1);
+            segment.push(match bytes.get(at..end) {
+                Some(b"?") => Piece::One(true),
+                Some([b'[', b'!' | b'^', inner @ ..]) => Piece::One(!inner.contains(&b'.')),
+                Some([b'[', inner @ ..]) => {
+                    Piece::One(inner.contains(&b'.') || inner.contains(&b'-'))
+                }
+                _ => Piece::Any,
+            });
+            at = end;
+            continue;
+        }
+        match bytes.get(at) {
+            Some(b'/') => {
+                climbs |= is_dots(&segment);
+                segment.clear();
+            }
+            Some(byte) => segment.push(Piece::One(*byte == b'.')),
+            None => {}
+        }
+        at += 1;
+    }
+    climbs || is_dots(&segment)
+}
+
+/// One piece of a segment.
+#[derive(Clone, Copy)]
+enum Piece {
+    /// One character, and whether it can be a dot.
+    One(bool),
+    Any,
+}
+
+fn is_dots(segment: &[Piece]) -> bool {
+    let ones = segment.iter().filter(|piece| matches!(piece, Piece::One(_))).count();
+    let dots = segment.iter().all(|piece| !matches!(piece, Piece::One(false)));
+    // A name in which nothing is a dot is found by `*`, which does not find hidden names.
+    let hidden = matches!(segment.first(), Some(Piece::One(true)));
+    let beside = segment.iter().any(|piece| matches!(piece, Piece::One(true)));
+    dots && (1..=2).contains(&ones) && (hidden || beside)
 }
 
 /// What `[bind:]port:host:hostport` makes reachable; a port alone is a proxy (`ssh(1)`, `-R`).

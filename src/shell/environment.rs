@@ -39,6 +39,7 @@ struct Inner {
     variables: BTreeMap<String, String>,
     profile_harmless: bool,
     plain_names: bool,
+    roots: Vec<String>,
     input: bool,
     remotes: BTreeMap<String, (String, u16)>,
     programs: Programs,
@@ -60,6 +61,7 @@ impl ShellEnv {
             variables,
             profile_harmless: false,
             plain_names: false,
+            roots: Vec::new(),
             input: false,
             remotes: BTreeMap::new(),
             programs: Programs::built_in(),
@@ -73,6 +75,13 @@ impl ShellEnv {
         let mut env = Self::bash(working_directory);
         env.change().dialect = Dialect::Other;
         env
+    }
+
+    /// Sets the directory that the shell starts in.
+    #[must_use]
+    pub fn with_working_directory(mut self, directory: impl Into<String>) -> Self {
+        self.change().working_directory = directory.into();
+        self
     }
 
     /// Declares where the shell itself is.
@@ -124,6 +133,14 @@ impl ShellEnv {
     #[must_use]
     pub fn with_plain_names(mut self) -> Self {
         self.change().plain_names = true;
+        self
+    }
+
+    /// Declares another directory that belongs to the task as the workspace does: what is declared of
+    /// names holds below it, and what is deleted there comes back from where it came.
+    #[must_use]
+    pub fn with_root(mut self, directory: impl Into<String>) -> Self {
+        self.change().roots.push(directory.into());
         self
     }
 
@@ -188,6 +205,10 @@ impl ShellEnv {
 
     pub(crate) fn has_harmless_profile(&self) -> bool {
         self.inner.profile_harmless
+    }
+
+    pub(crate) fn roots(&self) -> &[String] {
+        &self.inner.roots
     }
 
     pub(crate) fn has_input(&self) -> bool {

@@ -21,6 +21,13 @@ pub(crate) struct Stream {
     bare: bool,
 }
 
+impl Stream {
+    /// Whether the words are names only where no name holds a blank or begins with a dash.
+    pub(crate) fn needs_plain_names(&self) -> bool {
+        !self.nul || self.cut || self.bare
+    }
+}
+
 /// Works out what the commands before `xargs` print, with which `arguments` it is called.
 ///
 /// Without `-0` a name that holds a blank is taken for two, and the second can be anything: so names
@@ -40,7 +47,7 @@ pub(crate) fn by(
         nul |= option == "--null" || (short && flags.contains('0'));
     }
     let stream = stream(upstream)?;
-    (stream.nul == nul && ((nul && !stream.cut && !stream.bare) || plain_names)).then_some(stream)
+    (stream.nul == nul && (!stream.needs_plain_names() || plain_names)).then_some(stream)
 }
 
 /// As [`by`], for the words of the lines that the commands print, where names are plain.

@@ -263,7 +263,9 @@ impl Walk<'_, '_> {
                 match stream {
                     Some(stream) => {
                         for place in &stream.below {
-                            self.relies_on_names(place, &ways.done);
+                            if stream.needs_plain_names() {
+                                self.relies_on_names(place, &ways.done);
+                            }
                             let argv = handed(&argv, place, appended, span);
                             self.run_inside(argv, ways);
                         }

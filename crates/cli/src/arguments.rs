@@ -37,6 +37,10 @@ pub(crate) struct Judging {
     /// The time to judge at; the system's clock without it.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub(crate) now: Option<Timestamp>,
+    /// Where a remote of git leads that shell lines name, such as `origin=git.example.org:443`; may be
+    /// given several times.
+    #[arg(long, value_name = "NAME=HOST:PORT", value_parser = remote)]
+    pub(crate) remote: Vec<Remote>,
     /// Follow the symbolic links of this machine's file system; without it no path is looked at, and
     /// every name is taken as it is written.
     #[arg(long)]
@@ -98,6 +102,28 @@ impl FromStr for Listing {
             _ => Self { server: DEFAULT_SERVER.to_owned(), file: text.into() },
         })
     }
+}
+
+/// A remote of git.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remote {
+    /// What lines call it.
+    pub(crate) name: String,
+    /// Its host.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: u16,
+}
+
+fn remote(text: &str) -> Result<Remote, String> {
+    let parsed = text.split_once('=').and_then(|(name, place)| {
+        let (host, port) = place.rsplit_once(':')?;
+        let (name, host) = (name.to_owned(), host.to_owned());
+        Some(Remote { name, host, port: port.parse().ok()? })
+    });
+    let whole = parsed.filter(|remote| !remote.name.is_empty() && !remote.host.is_empty());
+    whole
+        .ok_or_else(|| "write a name and where it leads, such as origin=git.example.org:443".into())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

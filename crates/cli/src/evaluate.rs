@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 
 use countersign::action::ToolCall;
-use countersign::authorizer::{Judgement, Trial};
+use countersign::authorizer::Judgement;
 use countersign::scope::Scope;
 
 use crate::answer;
@@ -14,7 +14,7 @@ use crate::case::{BadLine, Case, MAX_LINE_BYTES, Proposal};
 use crate::failure::Failure;
 use crate::lines::{Line, Lines};
 use crate::scopes::Scopes;
-use crate::setup::Judge;
+use crate::setup::{Judge, Prepared};
 use crate::shell_line;
 
 /// How many bytes are read at once, and written at once.
@@ -46,7 +46,7 @@ pub(crate) fn run(options: &EvaluateOptions) -> Result<Outcome, Failure> {
 /// What stays from line to line: nothing that a decision depends on.
 struct Evaluation {
     judge: Judge,
-    scope: Option<Arc<Trial>>,
+    scope: Option<Arc<Prepared>>,
     scopes: Scopes,
 }
 
@@ -91,9 +91,7 @@ impl Evaluation {
         let trial = self.trial(case)?;
         Ok(match &case.proposal {
             Proposal::Shell(line) => {
-                let workspace = trial.scope().workspace().as_str();
-                let directory = case.directory.as_deref().unwrap_or(workspace);
-                trial.judge(&shell_line::parse(line, directory))
+                trial.judge(&shell_line::parse(line, case.directory.as_deref(), &trial.shell))
             }
             Proposal::Action(action) => trial.judge(action),
             Proposal::Tool { server, tool, arguments } => {
@@ -109,7 +107,7 @@ impl Evaluation {
     }
 
     /// The scope that the line brings, or that of the file.
-    fn trial(&mut self, case: &Case) -> Result<Arc<Trial>, String> {
+    fn trial(&mut self, case: &Case) -> Result<Arc<Prepared>, String> {
         let Some(text) = &case.scope else {
             let missing = "there is no scope: give the line a `scope`, or the command `--scope`";
             return self.scope.clone().ok_or_else(|| missing.to_owned());

@@ -36,7 +36,7 @@ pub(crate) struct ExplainedEffect<'a> {
 pub(crate) fn run(options: &ExplainOptions) -> Result<(), Failure> {
     let judge = Judge::load(&options.judging)?;
     let trial = judge.scope_file(&options.scope)?;
-    let parsed = shell_line::parse(&options.line, trial.scope().workspace().as_str());
+    let parsed = shell_line::parse(&options.line, None, &trial.shell);
     let judgement = trial.judge(&parsed);
     let paths: &dyn PathResolver =
         if options.judging.real_paths { &FileSystem } else { &PurePaths::new() };

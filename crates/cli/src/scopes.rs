@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use countersign::authorizer::Trial;
+use crate::setup::Prepared;
 
 /// The most scopes that are kept, and the most bytes of text they have in all; past either, all are
 /// dropped and the cache starts anew.
@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 4 << 20;
 /// A bounded cache of compiled scopes, by their canonical text.
 #[derive(Debug, Default)]
 pub(crate) struct Scopes {
-    known: HashMap<String, Result<Arc<Trial>, String>>,
+    known: HashMap<String, Result<Arc<Prepared>, String>>,
     bytes: usize,
 }
 
@@ -22,8 +22,8 @@ impl Scopes {
     pub(crate) fn find(
         &mut self,
         text: &str,
-        compile: impl FnOnce(&str) -> Result<Trial, String>,
-    ) -> Result<Arc<Trial>, String> {
+        compile: impl FnOnce(&str) -> Result<Prepared, String>,
+    ) -> Result<Arc<Prepared>, String> {
         if let Some(found) = self.known.get(text) {
             return found.clone();
         }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::ops::Deref;
 use std::path::Path;
 
 use countersign::action::path::PurePaths;
@@ -9,18 +10,38 @@ use countersign::authorizer::{Evaluator, Trial};
 use countersign::policy::{Authored, Enforced};
 use countersign::scope::Scope;
 use countersign::session::OpenError;
+use countersign::shell::ShellEnv;
 use countersign::time::{Clock, ClockError, SystemClock, Timestamp};
 use countersign::tool::{ServerTrust, ToolManifest};
 use countersign::value::Limits;
 
-use crate::arguments::{DEFAULT_SERVER, Judging};
+use crate::arguments::{DEFAULT_SERVER, Judging, Remote};
 use crate::failure::Failure;
+use crate::shell_line;
 
 /// What cases are judged by.
 #[derive(Debug)]
 pub(crate) struct Judge {
     evaluator: Evaluator,
     bundle: Enforced,
+    remotes: Vec<Remote>,
+}
+
+/// A scope, ready to be asked about, and the shell that lines are judged for under it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Scope and agent.
+    pub(crate) trial: Trial,
+    /// The shell.
+    pub(crate) shell: ShellEnv,
+}
+
+impl Deref for Prepared {
+    type Target = Trial;
+
+    fn deref(&self) -> &Trial {
+        &self.trial
+    }
 }
 
 /// Why a tool call that names no server cannot be placed.
@@ -47,25 +68,32 @@ impl Judge {
         };
         let evaluator =
             if options.real_paths { evaluator } else { evaluator.with_paths(PurePaths::new()) };
-        Ok(Self { evaluator: evaluator.remembering(), bundle })
+        let remotes = options.remote.clone();
+        Ok(Self { evaluator: evaluator.remembering(), bundle, remotes })
     }
 
     /// Reads the scope in `file` and makes it ready.
-    pub(crate) fn scope_file(&self, file: &Path) -> Result<Trial, Failure> {
+    pub(crate) fn scope_file(&self, file: &Path) -> Result<Prepared, Failure> {
         let text = read(file, Limits::DOCUMENT.max_bytes)?;
         let scope = Scope::parse(&text).map_err(|error| Failure::Scope(file.into(), error))?;
         self.prepare(&scope).map_err(|error| Failure::Prepare(file.into(), error))
     }
 
     /// Makes a scope ready for the agent that it names, as if that were the instance at work.
-    pub(crate) fn prepare(&self, scope: &Scope) -> Result<Trial, OpenError> {
+    pub(crate) fn prepare(&self, scope: &Scope) -> Result<Prepared, OpenError> {
         let trusted = scope.dangerous().trust_unsigned();
         // Nothing runs on the answer, so that nobody has to prove to be this agent.
         let agent = countersign::identity::SpiffeId::parse(&scope.descriptor().agent);
         let Ok(agent) = agent else {
             return Err(OpenError::Refused(countersign::Reason::IdentityMismatch));
         };
-        self.evaluator.prepare(&trusted, &agent.dangerous().assume_verified())
+        let trial = self.evaluator.prepare(&trusted, &agent.dangerous().assume_verified())?;
+        let shell = shell_line::env(scope.descriptor(), trial.scope().workspace());
+        let remotes = self.remotes.iter();
+        let shell = remotes.fold(shell, |shell, remote| {
+            shell.with_remote(&remote.name, &remote.host, remote.port)
+        });
+        Ok(Prepared { trial, shell })
     }
 
     /// Finds the one server that offers `tool`; [`DEFAULT_SERVER`] where there is none.

@@ -2,14 +2,29 @@
 
 use std::ops::Range;
 
-use countersign::action::path::PathResolver;
+use countersign::action::path::{PathResolver, ResolvedPath};
 use countersign::action::{EffectContext, NoTools};
 use countersign::authorizer::{EffectDecision, Trial};
+use countersign::scope::Descriptor;
 use countersign::shell::{Shell, ShellEnv};
 
-/// Reads `line` as bash would in `directory`, in the environment that `docs/cli.md` declares.
-pub(crate) fn parse(line: &str, directory: &str) -> Shell {
-    Shell::parse(line, &ShellEnv::bash(directory).with_plain_names())
+/// Declares the shell that lines are judged for: bash in the workspace. Names are plain there and in
+/// every other directory that the scope lets the task write in as a whole.
+pub(crate) fn env(scope: &Descriptor, workspace: &ResolvedPath) -> ShellEnv {
+    let whole = |pattern: &String| {
+        let directory = pattern.strip_suffix("/**")?;
+        (directory.starts_with('/') && !directory.contains('*')).then(|| directory.to_owned())
+    };
+    let env = ShellEnv::bash(workspace.as_str()).with_plain_names();
+    scope.touch.write.iter().filter_map(whole).fold(env, ShellEnv::with_root)
+}
+
+/// Reads `line` as bash would in `directory`, or where `env` says.
+pub(crate) fn parse(line: &str, directory: Option<&str>, env: &ShellEnv) -> Shell {
+    match directory {
+        Some(directory) => Shell::parse(line, &env.clone().with_working_directory(directory)),
+        None => Shell::parse(line, env),
+    }
 }
 
 /// Returns, for each effect, the bytes of the line that it comes from, where they are known.
