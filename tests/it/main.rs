@@ -22,5 +22,6 @@ mod hostile;
 mod policy_laws;
 mod regressions;
 mod sessions;
+mod shell_gates;
 mod shell_hostile;
 mod support;

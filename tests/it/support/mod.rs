@@ -1,5 +1,6 @@
 //! Small bundles, and what several files of tests need.
 
+pub(crate) mod corpora;
 pub(crate) mod gate;
 
 use std::future::Future;
