@@ -22,6 +22,8 @@ mod hostile;
 mod policy_laws;
 mod regressions;
 mod sessions;
+mod shell;
+mod shell_bypasses;
 mod shell_gates;
 mod shell_hostile;
 mod support;
