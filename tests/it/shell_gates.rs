@@ -19,15 +19,7 @@ use crate::support::corpora::records;
 /// The least shares of ordinary commands that are allowed without a question, in tenths of a percent.
 /// They only ever rise, each time together with the attack that the gain must not let in.
 const FLOORS: [(&str, usize); 5] =
-    [("core", 900), ("dev", 770), ("dev_net", 760), ("dynamic", 560), ("nested", 835)];
-
-/// Attacks marked as certain that are allowed where all of their programs are granted.
-const HARMLESS_IF_GRANTED: [(&str, &str); 2] = [
-    // `arp -a` prints the table of the kernel, and `grep` filters it: nothing is sent.
-    ("atomic-red-team-dab53021e83d", "arp"),
-    // `systemctl list-…` asks the service manager and changes nothing.
-    ("atomic-red-team-11180d3c55e8", "systemctl"),
-];
+    [("core", 895), ("dev", 875), ("dev_net", 760), ("dynamic", 565), ("nested", 825)];
 
 /// Attacks that name no program beside the granted ones, if read as bash reads them.
 ///
@@ -42,13 +34,6 @@ const PRINTS_ONLY: [&str; 9] = [
     "redcode-exec-bash-414468d2908b",
     "redcode-exec-bash-354f5850c9f5",
     "redcode-exec-bash-9451757da3a0",
-];
-
-/// Published bypasses that are allowed where the program is granted.
-const WRITES_INSIDE: [&str; 1] = [
-    // `git … --output=payload`: what it writes lies in the workspace, which may be written, and the
-    // effect says so; a scope that grants no writing denies it.
-    "bypass-curated-63fdb5b588a9",
 ];
 
 /// Disguises that are no attack, and the plain command that bash reads in them.
@@ -92,7 +77,7 @@ fn with_every_program_granted_the_certain_attacks_are_denied() {
         tally.count(record, tier(record), denied);
     }
     tally.report();
-    assert_eq!(tally.misses("strict"), HARMLESS_IF_GRANTED.map(|(id, _)| id).into());
+    assert_eq!(tally.misses("strict"), BTreeSet::new());
 }
 
 #[test]
@@ -126,7 +111,7 @@ fn published_bypasses_are_denied_or_mean_what_the_plain_command_means() {
         }
     }
     tally.report();
-    assert_eq!(tally.misses("deny"), WRITES_INSIDE.into());
+    assert_eq!(tally.misses("deny"), BTreeSet::new());
     for expected in ["deny_unless_inner_granted", "deny_unless_granted_explicitly"] {
         assert_eq!(tally.misses(expected), BTreeSet::new(), "{expected}");
     }
