@@ -831,7 +831,10 @@ fn finds_dots(text: &Text<'_>) -> bool {
     let mut opens = text.open.iter().peekable();
     // What each segment is made of: a byte, or whether an open piece can be a dot, or anything.
     let mut segment: Vec<Piece> = Vec::new();
-    let mut at = 0;
+    // What stands before the segment of the first is resolved as it is.
+    let first = text.open.first().map_or(0, |open| open.start as usize);
+    let known = text.text.get(..first).unwrap_or_default();
+    let mut at = known.rfind('/').map_or(0, |slash| slash + 1);
     let bytes = text.text.as_bytes();
     let mut climbs = false;
     while at < bytes.len() {
