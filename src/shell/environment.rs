@@ -39,6 +39,7 @@ struct Inner {
     variables: BTreeMap<String, String>,
     profile_harmless: bool,
     plain_names: bool,
+    closed: bool,
     roots: Vec<String>,
     input: bool,
     remotes: BTreeMap<String, (String, u16)>,
@@ -61,6 +62,7 @@ impl ShellEnv {
             variables,
             profile_harmless: false,
             plain_names: false,
+            closed: false,
             roots: Vec::new(),
             input: false,
             remotes: BTreeMap::new(),
@@ -133,6 +135,18 @@ impl ShellEnv {
     #[must_use]
     pub fn with_plain_names(mut self) -> Self {
         self.change().plain_names = true;
+        self
+    }
+
+    /// Declares that the environment holds what was declared and nothing else, as it does for the command
+    /// that a permit hands out: a variable that is not declared is unset, and expands to nothing.
+    ///
+    /// # Security
+    ///
+    /// A line that is run with more variables than were declared does something else than was decided.
+    #[must_use]
+    pub fn with_no_other_variables(mut self) -> Self {
+        self.change().closed = true;
         self
     }
 
@@ -209,6 +223,10 @@ impl ShellEnv {
 
     pub(crate) fn roots(&self) -> &[String] {
         &self.inner.roots
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.closed
     }
 
     pub(crate) fn has_input(&self) -> bool {

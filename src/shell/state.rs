@@ -7,6 +7,7 @@ use crate::shell::deed::{Stdin, Text};
 use crate::shell::environment::ShellEnv;
 use crate::shell::produced::Stream;
 use crate::shell::syntax::Command;
+use crate::shell::variables;
 
 /// The most directories that a shell may stand in at one point of a line, before nobody knows.
 const MAX_PLACES: usize = 8;
@@ -32,6 +33,8 @@ pub(crate) struct State<'t, 's> {
     variables: Vec<(Cow<'s, str>, Value<'s>)>,
     /// Whether variables that are not listed may have been changed by the line.
     forgotten: bool,
+    /// Whether variables that nobody has set are known to be unset.
+    closed: bool,
     functions: Vec<Function<'t, 's>>,
     pub(crate) stdin: Stdin<'s>,
     /// What the input holds, where it is known to be names.
@@ -53,10 +56,16 @@ impl<'t, 's> State<'t, 's> {
             places,
             variables: Vec::new(),
             forgotten: false,
+            closed: false,
             functions: Vec::new(),
             stdin,
             stream: None,
         }
+    }
+
+    /// Notes that variables which nobody has set are unset.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
     }
 
     /// Gives a variable a value.
@@ -84,6 +93,9 @@ impl<'t, 's> State<'t, 's> {
         match env.variable(name) {
             Some(value) if !self.forgotten => {
                 Value::Known(Text::known(value.to_owned(), crate::shell::syntax::Span::default()))
+            }
+            None if self.closed && !self.forgotten && !variables::is_set_by_shell(name) => {
+                Value::Unset
             }
             _ => Value::Unknown,
         }
@@ -146,6 +158,7 @@ impl<'t, 's> State<'t, 's> {
             self.places = join_places(&self.places, &other.places);
         }
         self.forgotten |= other.forgotten;
+        self.closed &= other.closed;
         if self.stream != other.stream {
             self.stream = None;
         }

@@ -37,6 +37,49 @@ pub(crate) fn exported(name: &str, value: &Text<'_>) -> Setting {
     if harmless { Setting::Harmless } else { Setting::Harmful }
 }
 
+/// Whether the shell sets the variable by itself, or gives it a meaning of its own: `$1`, `$@`, `$_`
+/// (bash manual, "Shell Variables").
+pub(crate) fn is_set_by_shell(name: &str) -> bool {
+    const STARTS: [&str; 7] = ["BASH", "HIST", "COMP", "EPOCH", "MAIL", "READLINE", "OPT"];
+    const NAMES: [&str; 26] = [
+        "_",
+        "COLUMNS",
+        "DIRSTACK",
+        "EUID",
+        "FUNCNAME",
+        "GROUPS",
+        "HOME",
+        "HOSTNAME",
+        "HOSTTYPE",
+        "IFS",
+        "LINENO",
+        "LINES",
+        "MACHTYPE",
+        "MAPFILE",
+        "OLDPWD",
+        "OSTYPE",
+        "PATH",
+        "PIPESTATUS",
+        "PPID",
+        "PWD",
+        "RANDOM",
+        "REPLY",
+        "SECONDS",
+        "SHELL",
+        "SRANDOM",
+        "TERM",
+    ];
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let begins = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    !name.bytes().all(plain)
+        || !name.bytes().next().is_some_and(begins)
+        || NAMES.contains(&name)
+        || name.starts_with("PS")
+        || name.starts_with("SH")
+        || STARTS.iter().any(|start| name.starts_with(start))
+        || name == "UID"
+}
+
 /// A locale in which bytes mean what they mean in ASCII: others change how the rest is read.
 fn is_locale(value: &str) -> bool {
     let utf8 = ["", "C", "POSIX", "C.UTF-8", "C.utf8", "en_US.UTF-8", "en_US.utf8", "en_GB.UTF-8"];

@@ -134,7 +134,11 @@ impl Walk<'_, '_> {
     pub(crate) fn script(&mut self, script: &str, places: Places, stdin: Stdin<'_>) {
         match parse::parse(script) {
             Ok(parsed) => {
-                let state = State::new(places, stdin);
+                let mut state = State::new(places, stdin);
+                // A script inside of another gets what that one exports.
+                if self.env.is_closed() && self.scripts == 0 {
+                    state.close();
+                }
                 self.list(&parsed.list, state);
             }
             Err(reject) => {
@@ -435,10 +439,10 @@ impl Walk<'_, '_> {
             let known =
                 |value: &Text<'s>| value.open.iter().all(|open| open.what != Unknown::Anything);
             let many = |value: &Text<'s>| value.many && value.open.is_empty();
-            values.len() <= MAX_VALUES && values.iter().all(|value| known(value) && !many(value))
+            (1..=MAX_VALUES).contains(&values.len())
+                && values.iter().all(|value| known(value) && !many(value))
         };
         let end = match values {
-            Some(values) if values.is_empty() => state,
             Some(values) if few(&values) => {
                 self.widen(&[body], &mut state);
                 let mut end = state.clone();

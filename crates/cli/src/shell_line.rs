@@ -15,7 +15,7 @@ pub(crate) fn env(scope: &Descriptor, workspace: &ResolvedPath) -> ShellEnv {
         let directory = pattern.strip_suffix("/**")?;
         (directory.starts_with('/') && !directory.contains('*')).then(|| directory.to_owned())
     };
-    let env = ShellEnv::bash(workspace.as_str()).with_plain_names();
+    let env = ShellEnv::bash(workspace.as_str()).with_plain_names().with_no_other_variables();
     scope.touch.write.iter().filter_map(whole).fold(env, ShellEnv::with_root)
 }
 
