@@ -31,6 +31,9 @@ pub use self::environment::{Dialect, ShellEnv};
 pub use self::explain::Explained;
 pub use self::programs::{Programs, ProgramsError};
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::parse::laws::check as check_parse;
+
 use self::walk::Plan;
 
 /// The longest line that is looked at, in bytes.

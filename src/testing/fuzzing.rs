@@ -9,6 +9,7 @@ mod json;
 mod path;
 mod receipts;
 mod scope;
+mod shell;
 mod tools;
 
 use std::fmt::Display;
@@ -19,19 +20,22 @@ pub use self::json::json;
 pub use self::path::path;
 pub use self::receipts::{receipt_line, valid_file, verify};
 pub use self::scope::scope;
+pub use self::shell::{shell, shell_parse};
 pub use self::tools::tool_listing;
 
 /// A target: its name, which is that of its folder of regressions, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("bundle", bundle),
     ("host", host),
     ("json", json),
     ("path", path),
     ("receipt_line", receipt_line),
     ("scope", scope),
+    ("shell", shell),
+    ("shell_parse", shell_parse),
     ("tool_listing", tool_listing),
     ("verify", verify),
 ];

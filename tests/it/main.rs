@@ -26,4 +26,5 @@ mod shell;
 mod shell_bypasses;
 mod shell_gates;
 mod shell_hostile;
+mod shell_laws;
 mod support;

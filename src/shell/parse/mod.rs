@@ -9,6 +9,8 @@ mod cond;
 mod cursor;
 mod expansion;
 mod heredoc;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod laws;
 mod list;
 mod parameter;
 mod quote;
@@ -31,7 +33,10 @@ use cursor::Parser;
 pub(crate) struct Parsed<'s> {
     pub(crate) list: List<'s>,
     /// The bytes that were looked at, those that were looked at again included.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a law about cost counts steps"))]
+    #[cfg_attr(
+        not(any(test, feature = "testing")),
+        expect(dead_code, reason = "a law about cost counts steps")
+    )]
     pub(crate) steps: u64,
 }
 
