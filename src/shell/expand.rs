@@ -516,6 +516,17 @@ enum Believed {
     Nothing,
 }
 
+/// Whether what is known of a value is split or matched beside what is not: `x="a $? b"; cat $x`.
+fn splits_beside(value: &Text<'_>) -> bool {
+    const SPLITTING: [char; 7] = [' ', '\t', '\n', '*', '?', '[', '\\'];
+    let ends = value.open.iter().map(|open| open.end as usize);
+    let starts = value.open.iter().map(|open| open.start as usize);
+    let mut known = std::iter::once(0).chain(ends).zip(starts.chain([value.text.len()]));
+    let splits =
+        |(start, end)| value.text.get(start..end).is_none_or(|text| text.contains(SPLITTING));
+    !value.open.is_empty() && known.any(splits)
+}
+
 /// Puts the value of an expansion into a word. Unquoted it is split at blanks, and matched against
 /// names.
 fn insert<'s>(
@@ -531,14 +542,15 @@ fn insert<'s>(
     }
     let named = |open: &Open| matches!(open.what, Unknown::Glob | Unknown::Name | Unknown::Below);
     let short = |open: &Open| matches!(open.what, Unknown::Number | Unknown::Word);
-    if plain_names && value.open.iter().all(|open| named(open) || short(open)) {
+    let believes = value.open.iter().any(named);
+    if plain_names && believes && value.open.iter().all(|open| named(open) || short(open)) {
         // No name holds a blank.
         if !value.open.is_empty() && !value.text.contains([' ', '\t', '\n']) {
             field.push_text(value);
             return Believed::Names;
         }
     }
-    if value.open.iter().any(|open| !short(open)) {
+    if value.open.iter().any(|open| !short(open)) || splits_beside(value) {
         // Names and unknown text may hold blanks: any number of arguments that may be anything.
         field.push_open(&value.text, Unknown::Anything);
         field.text.many = true;

@@ -289,6 +289,26 @@ fn a_directory_that_is_not_known_leaves_relative_paths_opaque() {
 }
 
 #[test]
+fn what_stands_beside_a_number_is_split() {
+    for line in [
+        "x=\"a $? /etc/passwd\"; cat $x",
+        "x=\"$# -o /etc/x\"; sort $x",
+        "x=\"$?\"; y=\"$x /etc/passwd\"; cat $y",
+        "n=$(wc -l < a); x=\"$n /etc/passwd\"; cat $x",
+        "x=\"$?/*\"; cat $x",
+    ] {
+        for env in [ShellEnv::bash("/srv/web"), ShellEnv::bash("/srv/web").with_plain_names()] {
+            let said = says_in(line, &env);
+            assert!(said.iter().any(|one| one.contains("?shell.")), "{line}: {said:?}");
+        }
+    }
+    // A number is a number.
+    let env = ShellEnv::bash("/tmp").with_plain_names();
+    assert_eq!(says_in("echo $?", &env), ["Exec echo"]);
+    assert_eq!(says("cat a$?"), ["Exec cat", "ReadData /srv/web/a*"]);
+}
+
+#[test]
 fn characters_that_a_reader_would_not_see_are_refused_and_shown_escaped() {
     for line in [
         "cat a\u{200b}b",

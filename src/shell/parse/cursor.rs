@@ -210,10 +210,12 @@ impl<'s> Parser<'s> {
         Reject { reason: Reason::ShellTooLarge, span: self.here(), why }
     }
 
-    /// The character at the place.
+    /// The character at the place, or behind the last one.
     fn here(&self) -> Span {
-        let width = self.text.get(self.pos..).and_then(|rest| rest.chars().next());
-        span(self.pos, self.pos + width.map_or(0, char::len_utf8))
+        let end = self.pos.min(self.text.len());
+        let start = (0..=end).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+        let width = self.text.get(start..).and_then(|rest| rest.chars().next());
+        span(start, start + width.map_or(0, char::len_utf8))
     }
 }
 
