@@ -38,8 +38,21 @@ pub(super) const RECURSIVE: Modes = 1;
 pub(super) const GET: Modes = 2;
 pub(super) const MUTATE: Modes = 4;
 
+/// What is overwritten is kept under another name.
+pub(super) const BACKUP: Modes = 8;
+
+/// Operands keep their directories where they are copied to.
+pub(super) const PARENTS: Modes = 16;
+
+/// Targets of symbolic links start at the working directory.
+pub(super) const RELATIVE: Modes = 32;
+
+/// Braces and brackets of URLs and of files that are sent mean themselves.
+pub(super) const GLOBOFF: Modes = 64;
+
 /// The names of the modes above.
-pub(super) const MODES: [&str; 3] = ["rec", "get", "mutate"];
+pub(super) const MODES: [&str; 7] =
+    ["rec", "get", "mutate", "bak", "parents", "relative", "globoff"];
 
 /// One line: a program or a subcommand.
 #[derive(Debug, Clone)]

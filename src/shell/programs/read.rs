@@ -31,6 +31,9 @@ pub(super) fn deeds<'s>(entry: &Entry, invocation: &Invocation<'_, 's>, out: &mu
         named: Vec::new(),
         resource: None,
         kinds: false,
+        suffix: None,
+        globbed: None,
+        coded: false,
         span: invocation.span,
         mark,
         out,
@@ -60,6 +63,12 @@ struct Reader<'t, 'a, 's, 'o> {
     resource: Option<Text<'s>>,
     /// Names tell their own kinds: `kind/name`.
     kinds: bool,
+    /// What stands behind the names of what is kept before it is overwritten.
+    suffix: Option<Text<'s>>,
+    /// A name that `curl` makes several of.
+    globbed: Option<Span>,
+    /// Code of the workspace was noted.
+    coded: bool,
     span: Span,
     mark: usize,
     out: &'o mut Vec<Deed<'s>>,

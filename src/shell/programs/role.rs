@@ -31,6 +31,19 @@ pub(super) enum Role {
     Suffixed(Box<str>),
     /// `w^.gz`: a file is written whose name is the operand's without this at its end.
     Stripped(Box<str>),
+    /// `w^.pdf~.txt`: a file is written whose name is the operand's with another ending.
+    Replaced(Box<str>, Box<str>),
+    /// `wzip`: a file that is written, with `.zip` behind a name without a dot.
+    ZipName,
+    /// `dp`: a directory that is deleted, and those that it lies in.
+    WithParents,
+    /// `perm`: permissions of files.
+    Permissions,
+    /// `bak`: what stands behind the names of files that are kept before they are overwritten.
+    BackupSuffix,
+    /// `upload`, `download`: a file that is read or written, whose name `curl` expands.
+    Upload,
+    Download,
     /// `word`: a name without a slash, as of a toolchain or an interpreter.
     Word,
     /// `lint`, `codegen`, `goflags`, `ccw`, `key` and others: text of which only harmless
@@ -154,6 +167,9 @@ impl Role {
         if let Some(suffix) = text.strip_prefix("w~") {
             return Some(Self::Suffixed(suffix.into()));
         }
+        if let Some((from, to)) = text.strip_prefix("w^").and_then(|text| text.split_once('~')) {
+            return Some(Self::Replaced(from.into(), to.into()));
+        }
         if let Some(suffix) = text.strip_prefix("w^") {
             return Some(Self::Stripped(suffix.into()));
         }
@@ -175,6 +191,17 @@ impl Role {
             "into" | "INTO" => Self::Into { recursive: name == "INTO" },
             "link" => Self::Link,
             "word" => Self::Word,
+            "wzip" => Self::ZipName,
+            "dp" => Self::WithParents,
+            "perm" => Self::Permissions,
+            "bak" => Self::BackupSuffix,
+            "upload" => Self::Upload,
+            "download" => Self::Download,
+            "noat" => Self::Checked(|text| !text.starts_with('@')),
+            "noglob" => Self::Checked(|text| !text.contains(['*', '?', '[', '{', '!', '('])),
+            "nojson" => Self::Checked(|text| !text.starts_with(['{', '['])),
+            "nopercent" => Self::Checked(|text| !text.contains('%')),
+            "vcs" => Self::Checked(|text| matches!(text, "git" | "svn" | "auto")),
             "lint" => Self::Checked(is_lint),
             "codegen" => Self::Checked(is_codegen),
             "goflags" => Self::Checked(is_go_flags),
@@ -258,6 +285,24 @@ impl Role {
                 | Self::ProgramOrScript
         )
     }
+}
+
+/// `4755`, `u+s`, `g=xs`: whoever runs the file becomes its owner or its group.
+pub(super) fn is_setuid(mode: &str) -> bool {
+    if let Ok(bits) = u32::from_str_radix(mode.trim_start_matches(['+', '-', '=']), 8) {
+        return bits & 0o6000 != 0;
+    }
+    mode.split(',').any(|clause| {
+        let mut adds = false;
+        clause.chars().any(|c| {
+            match c {
+                '+' | '=' => adds = true,
+                '-' => adds = false,
+                _ => {}
+            }
+            adds && matches!(c, 's' | '2' | '4' | '6')
+        })
+    })
 }
 
 /// `-D warnings`, `clippy::all`: levels of lints and their names, in one word or two.

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use crate::reason::Reason;
 use crate::shell::deed::{Deed, Open, Text, Unknown};
 
-use super::super::line::{Effect, GET, MUTATE, RECURSIVE, Word};
-use super::super::role::{Role, is_script_name};
+use super::super::line::{BACKUP, Effect, GET, MUTATE, RECURSIVE, Word};
+use super::super::role::{Role, is_script_name, is_setuid};
 use super::Reader;
 use super::package::{binary, initializer, is_plain_sql, is_source};
 use super::text::{appended, behind, joined};
 use super::value::{method, word_of};
+use super::whole::MAX_PATH_BYTES;
 
 impl<'t, 's> Reader<'t, '_, 's, '_> {
     pub(super) fn emit_all(&mut self, roles: &'t [Role], text: &Text<'s>) {
@@ -44,9 +45,71 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
             Role::Create => self.out.push(Deed::Create { path: path() }),
             Role::Into { recursive } => self.into = Some((path(), *recursive)),
             Role::Link => self.into = Some((path(), false)),
-            Role::Suffixed(suffix) => {
-                let path = appended(text, suffix);
-                self.out.push(Deed::Write { path, recursive: below });
+            Role::Suffixed(suffix) => self.suffixed(text, suffix, below),
+            Role::Replaced(from, to) => match text.open.is_empty() {
+                true => {
+                    let stem = text.text.strip_suffix(&**from).unwrap_or(&text.text);
+                    let path = Text::known(format!("{stem}{to}"), text.span);
+                    self.out.push(Deed::Write { path, recursive: false });
+                }
+                false => self.opaque_at(Reason::ShellDynamicPath, text.span),
+            },
+            Role::ZipName => {
+                let dotted = text.text.rsplit('/').next().is_some_and(|name| name.contains('.'));
+                if dotted || !text.open.is_empty() {
+                    self.out.push(Deed::Write { path: path(), recursive: false });
+                }
+                if !dotted || !text.open.is_empty() {
+                    let path = appended(text, ".zip");
+                    self.out.push(Deed::Write { path, recursive: false });
+                }
+            }
+            Role::WithParents => match text.literal() {
+                Some(literal) if literal.len() > MAX_PATH_BYTES => {
+                    self.opaque_at(Reason::ShellTooLarge, text.span);
+                }
+                Some(literal) => {
+                    let literal = literal.trim_end_matches('/');
+                    let ends = literal.match_indices('/').map(|(at, _)| at);
+                    for end in ends.filter(|end| *end > 0) {
+                        let path = literal.get(..end).unwrap_or_default().to_owned();
+                        let path = Text::known(path, text.span);
+                        self.out.push(Deed::Delete { path, recursive: false });
+                    }
+                    self.out.push(Deed::Delete { path: path(), recursive: false });
+                }
+                None => self.opaque_at(Reason::ShellDynamicPath, text.span),
+            },
+            Role::Permissions => match text.literal() {
+                Some(mode) if is_setuid(mode) => {
+                    self.out.push(Deed::Privilege(Cow::Borrowed("setuid")));
+                }
+                Some(_) => {}
+                None => self.opaque_at(Reason::ShellDynamicArgument, text.span),
+            },
+            Role::BackupSuffix => {
+                self.modes |= BACKUP;
+                self.suffix = Some(path());
+            }
+            Role::Upload if matches!(text.literal(), Some("-" | "." | "")) => {}
+            Role::Upload => {
+                if text.text.contains(['{', '[']) {
+                    self.globbed = Some(text.span);
+                }
+                self.out.push(Deed::Read { path: path(), recursive: false });
+            }
+            Role::Download if text.literal() == Some("-") => {}
+            Role::Download => {
+                // `#1` stands for what braces or brackets of the URL have become.
+                let behind = text.text.split('#').skip(1);
+                let mut marks = behind.filter(|rest| !rest.is_empty());
+                let marked = marks.any(|rest| {
+                    rest.starts_with(|c: char| c.is_ascii_digit()) || !text.open.is_empty()
+                });
+                if marked {
+                    self.globbed = Some(text.span);
+                }
+                self.out.push(Deed::Write { path: path(), recursive: below });
             }
             Role::Stripped(suffix) => self.stripped(text, suffix, below),
             Role::Word => {
@@ -80,6 +143,10 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
             },
             Role::ReadOrUrl if text.text.contains("://") => self.url(text),
             Role::ReadOrUrl if text.literal() == Some("-") => {}
+            // `file:/etc/passwd`, `concat:a|b`, `%2e%2e/x`: a path in another spelling.
+            Role::ReadOrUrl if text.text.contains([':', '%']) => {
+                self.opaque_at(Reason::ShellArguments, text.span);
+            }
             Role::ReadOrUrl => self.out.push(Deed::Read { path: path(), recursive: below }),
             Role::Query => {
                 let host = if text.starts_with("@") { text.suffix(1) } else { None };

@@ -18,10 +18,16 @@ pub(super) fn rebase<'s>(path: &mut Text<'s>, base: &Text<'s>) -> bool {
     true
 }
 
-/// The name that `source` gets in the directory `place`; none where that cannot be said.
+/// The name that `source` gets in the directory `place`; none where that cannot be said. Of a path
+/// below something the last name is not known: it may be any name in `place`, hidden ones too, or a
+/// directory with all that it holds.
 pub(super) fn inside<'s>(place: &Text<'s>, source: &Text<'s>) -> Option<Text<'s>> {
     let trimmed = source.text.trim_end_matches('/');
     let at = trimmed.rfind('/').map_or(0, |at| at + 1);
+    let start = u32::try_from(at).ok()?;
+    if source.open.iter().any(|open| open.what == Unknown::Below && open.end > start) {
+        return Some(anywhere(place, source));
+    }
     let name = trimmed.get(at..)?;
     if name.is_empty() || name == "." || name == ".." {
         return None;
@@ -29,7 +35,6 @@ pub(super) fn inside<'s>(place: &Text<'s>, source: &Text<'s>) -> Option<Text<'s>
     let mut last = source.suffix(at);
     if last.is_none() {
         // The slash stands behind something open, as in `$d/name`.
-        let start = u32::try_from(at).ok()?;
         let open = source
             .open
             .iter()
@@ -45,6 +50,38 @@ pub(super) fn inside<'s>(place: &Text<'s>, source: &Text<'s>) -> Option<Text<'s>
         });
     }
     Some(concatenated(place, "/", &last?))
+}
+
+/// All that may come to lie in the directory `place`.
+pub(super) fn anywhere<'s>(place: &Text<'s>, source: &Text<'s>) -> Text<'s> {
+    let mut name = Text::known("…", source.span);
+    let end = u32::try_from(name.text.len()).unwrap_or(u32::MAX);
+    name.open.push(Open { start: 0, end, what: Unknown::Below });
+    concatenated(place, "/", &name)
+}
+
+/// Returns what is literal of a path that ends in one below it, if nothing else is open.
+pub(super) fn start_of<'t>(text: &'t Text<'_>) -> Option<&'t str> {
+    match text.open.as_slice() {
+        [open] if open.what == Unknown::Below && open.end as usize == text.text.len() => {
+            text.text.get(..open.start as usize)
+        }
+        _ => None,
+    }
+}
+
+/// Puts `suffix` behind a name, and `.~1~` with a number that is not known.
+pub(super) fn backups<'s>(path: &Text<'s>, suffix: &str) -> Vec<Text<'s>> {
+    let last = path.text.rsplit('/').next();
+    // A directory keeps its name; any name below a place is meant already.
+    if start_of(path).is_some() || matches!(last, None | Some("" | "." | "..")) {
+        return Vec::new();
+    }
+    let mut numbered = appended(path, ".~");
+    let at = u32::try_from(numbered.text.len()).unwrap_or(u32::MAX);
+    numbered.text.to_mut().push_str("1~");
+    numbered.open.push(Open { start: at, end: at.saturating_add(1), what: Unknown::Number });
+    vec![appended(path, suffix), numbered]
 }
 
 fn concatenated<'s>(left: &Text<'s>, between: &str, right: &Text<'s>) -> Text<'s> {

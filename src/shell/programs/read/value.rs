@@ -8,7 +8,7 @@ use crate::shell::deed::{Deed, Text};
 use super::super::line::{Effect, Word};
 use super::Reader;
 use super::package::{Source, package};
-use super::text::prefixed;
+use super::text::{appended, prefixed, start_of};
 
 impl<'t, 's> Reader<'t, '_, 's, '_> {
     pub(super) fn url(&mut self, text: &Text<'s>) {
@@ -221,8 +221,29 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
         }
     }
 
+    /// `file` is packed to `file.gz`.
+    pub(super) fn suffixed(&mut self, text: &Text<'s>, suffix: &str, recursive: bool) {
+        let Some(start) = start_of(text) else {
+            let path = appended(text, suffix);
+            return self.out.push(Deed::Write { path, recursive });
+        };
+        self.out.push(Deed::Write { path: text.clone(), recursive });
+        // What was found may be the starting point, whose new name stands beside it.
+        if !start.ends_with(['/', '.']) && !start.is_empty() {
+            let path = Text::known(format!("{start}{suffix}"), text.span);
+            self.out.push(Deed::Write { path, recursive });
+        }
+    }
+
     /// `file.gz` is unpacked to `file`; without the ending the program adds it, or takes `.tgz`.
     pub(super) fn stripped(&mut self, text: &Text<'s>, suffix: &str, recursive: bool) {
+        if let Some(start) = start_of(text).map(str::to_owned) {
+            self.out.push(Deed::Write { path: text.clone(), recursive });
+            if start.ends_with(['z', 'Z', '2', '4', 'a', 't']) && start.contains(['.', '-', '_']) {
+                self.stripped(&Text::known(start, text.span), suffix, recursive);
+            }
+            return;
+        }
         let path = match (text.text.strip_suffix(suffix), text.open.last()) {
             (Some(stem), None) => Text::known(stem.to_owned(), text.span),
             (Some(stem), Some(last)) if last.end as usize <= stem.len() => {

@@ -4,10 +4,10 @@ use crate::reason::Reason;
 use crate::shell::deed::{Deed, Open, Text, Unknown};
 use crate::shell::syntax::Span;
 
-use super::super::line::{Effect, Modes, RECURSIVE, Word};
+use super::super::line::{BACKUP, Effect, GLOBOFF, Modes, PARENTS, RECURSIVE, RELATIVE, Word};
 use super::super::role::Role;
 use super::Reader;
-use super::text::{inside, rebase};
+use super::text::{anywhere, backups, inside, rebase};
 use super::value::{method, word_of};
 
 impl<'t, 's> Reader<'t, '_, 's, '_> {
@@ -18,8 +18,9 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
             let place = |path: &str| fixed_path(path, span);
             let text = |text: &str| Text::known(text.to_owned(), span);
             match effect {
-                Effect::Code if self.script => {}
+                Effect::Code if self.script || self.coded => {}
                 Effect::Code => {
+                    self.coded = true;
                     self.out.push(Deed::WorkspaceCode { place: Text::known(".", span) })
                 }
                 Effect::Foreign => self.out.push(Deed::ForeignCode),
@@ -99,6 +100,12 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
         if let Some((place, recursive)) = self.into.take() {
             self.copied_into(&place, recursive);
         }
+        if self.modes & BACKUP != 0 {
+            self.keep_backups();
+        }
+        if let Some(span) = self.globbed.filter(|_| self.modes & GLOBOFF == 0) {
+            self.opaque_at(Reason::ShellArguments, span);
+        }
         if let Some(method) = self.method {
             for deed in self.out.iter_mut().skip(self.mark) {
                 if let Deed::Url { method: of, .. } = deed {
@@ -155,7 +162,14 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
         for at in 0..count {
             let Some(source) = self.operands.get(at) else { break };
             // Where it may be either, the last operand is the directory or the new name.
-            let within = inside(place, source);
+            let within = if self.modes & PARENTS == 0 {
+                inside(place, source)
+            } else {
+                Some(anywhere(place, source))
+            };
+            if link && self.modes & RELATIVE != 0 {
+                self.out.push(Deed::Read { path: source.clone(), recursive: true });
+            }
             let outer = (!certain || within.is_none()).then(|| place.clone());
             for end in within.into_iter().chain(outer) {
                 self.out.push(if link {
@@ -165,6 +179,30 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
                 });
             }
         }
+    }
+
+    /// `-b`, `-S .old`: what lies in the way is moved to another name first. A suffix with a slash is
+    /// not taken.
+    fn keep_backups(&mut self) {
+        let suffix = match &self.suffix {
+            None => "~".to_owned(),
+            Some(suffix) => match suffix.literal() {
+                Some(literal) if literal.is_empty() || literal.contains('/') => "~".to_owned(),
+                Some(literal) => literal.to_owned(),
+                None => return self.opaque_at(Reason::ShellDynamicArgument, suffix.span),
+            },
+        };
+        let mut kept = Vec::new();
+        for deed in self.out.iter().skip(self.mark) {
+            let (path, recursive) = match deed {
+                Deed::Write { path, recursive } => (path, *recursive),
+                Deed::Link { link, .. } => (link, false),
+                _ => continue,
+            };
+            let paths = backups(path, &suffix).into_iter();
+            kept.extend(paths.map(|path| Deed::Write { path, recursive }));
+        }
+        self.out.append(&mut kept);
     }
 
     /// What operands and values name, each perhaps with its kind; `absent` where they name nothing.
@@ -207,12 +245,14 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
     }
 }
 
-/// `~` stands for a directory that only the walk knows.
+/// `~` stands for a directory that only the walk knows, `*` for what names differ in.
 fn fixed_path<'s>(path: &str, span: Span) -> Text<'s> {
     let mut text = Text::known(path.to_owned(), span);
     if path.starts_with("~/") {
         text.open.push(Open { start: 0, end: 1, what: Unknown::Anything });
     }
+    let stars = path.match_indices('*').filter_map(|(at, _)| u32::try_from(at).ok());
+    text.open.extend(stars.map(|start| Open { start, end: start + 1, what: Unknown::Glob }));
     text
 }
 
@@ -249,4 +289,4 @@ fn without_version<'s>(name: &Text<'s>, place: &str) -> Text<'s> {
 
 /// The longest path that Linux takes. Paths are joined once per operand: longer ones would cost
 /// the product of both.
-const MAX_PATH_BYTES: usize = 4096;
+pub(super) const MAX_PATH_BYTES: usize = 4096;
