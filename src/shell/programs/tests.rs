@@ -91,7 +91,7 @@ fn open(
 
 #[test]
 fn text_that_is_not_known_may_be_an_option() {
-    use crate::shell::deed::Unknown::{Anything, Glob, Number};
+    use crate::shell::deed::Unknown::{Anything, Below, Glob, Number};
     let known = |text: &'static str| crate::shell::deed::Text::known(text, Default::default());
     let quoted = || open("$x", 0, Anything, false);
     let split = || open("$x", 0, Anything, true);
@@ -119,6 +119,45 @@ fn text_that_is_not_known_may_be_an_option() {
     assert_eq!(
         rendered("mv", &[known("--"), known("a"), glob()]),
         "read* a, delete* a, opaque, write* *.txt/a, write* *.txt"
+    );
+    // What is found below a place may have any name.
+    let below = |text: &'static str, start| open(text, start, Below, false);
+    assert_eq!(rendered("cp", &[below("sub{}", 3), known(".git/")]), "read sub{}, write .git/…");
+    assert_eq!(
+        rendered("cp", &[below("sub{}", 3), known(".git")]),
+        "read sub{}, write .git/…, write .git"
+    );
+    assert_eq!(
+        rendered("cp", &[below("./{}/x", 2), known("-t"), known("d")]),
+        "read ./{}/x, write d/…"
+    );
+    assert_eq!(
+        rendered("mv", &[below("sub/…", 3), known(".")]),
+        "read* sub/…, delete* sub/…, write* ./…"
+    );
+    assert_eq!(
+        rendered("ln", &[known("-s"), known("-t"), known("d"), below("/a{}", 2)]),
+        "symlink /a{} d/…"
+    );
+    assert_eq!(rendered("gzip", &[below(".{}", 1)]), "read .{}, delete .{}, write .{}");
+    assert_eq!(
+        rendered("gzip", &[known("-k"), below("sub{}", 3)]),
+        "read sub{}, write sub{}, write sub.gz"
+    );
+    assert_eq!(
+        rendered("gunzip", &[below("a.gz{}", 4)]),
+        "read a.gz{}, delete a.gz{}, write a.gz{}, write a"
+    );
+    assert_eq!(rendered("gunzip", &[known("-k"), below("logs{}", 4)]), "read logs{}, write logs{}");
+    assert_eq!(
+        rendered("cp", &[known("-S"), quoted(), known("a"), known("./.")]),
+        "read a, write ././a, opaque"
+    );
+    assert_eq!(rendered("chmod", &[quoted(), known("a")]), "opaque, opaque, write a");
+    assert_eq!(rendered("chmod", &[open("+$n", 1, Number, false), known("a")]), "opaque, write a");
+    assert_eq!(
+        rendered("curl", &[open("-o#$n", 3, Number, false), known("a.example/{b}")]),
+        "write #$n, url GET http://a.example/{b}, opaque"
     );
     assert_eq!(rendered("head", &[open("-$n", 1, Number, false), known("a")]), "read a");
     assert_eq!(rendered("sort", &[open("-$n", 1, Anything, false)]), "opaque");
