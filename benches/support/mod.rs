@@ -8,6 +8,7 @@
 pub mod bare;
 pub mod desk;
 pub mod grown;
+pub mod lines;
 
 use countersign::scope::TrustedScope;
 use countersign::testing;
