@@ -475,6 +475,10 @@ impl Facts {
     /// Adds a fact; a second one under the same name replaces the first.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, fact: Fact) {
         let name = name.into();
+        // Most are added in order.
+        if self.0.last().is_none_or(|(last, _)| **last < *name) {
+            return self.0.push((name, fact));
+        }
         match self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name.as_ref())) {
             Ok(at) => {
                 if let Some(slot) = self.0.get_mut(at) {
@@ -731,8 +735,17 @@ impl Effects {
     }
 
     /// Takes out what was added, in the order of adding.
-    pub(crate) fn take(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.list)
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
+        self.list.drain(..)
+    }
+
+    /// Adds effects, none of which is of a kind that a host brings.
+    pub(crate) fn append(&mut self, effects: Vec<Effect>) {
+        if self.list.is_empty() && effects.len() <= MAX_EFFECTS {
+            self.list = effects;
+        } else {
+            effects.into_iter().for_each(|effect| self.push(effect));
+        }
     }
 
     /// Adds the effect that `build` makes, or what it failed for as opaque.

@@ -115,22 +115,22 @@ impl Action for Exec {
 pub(crate) fn exec_effect(
     context: &EffectContext<'_>,
     program: &str,
-    arguments: &[impl AsRef<str>],
+    arguments: impl IntoIterator<Item = impl AsRef<str>, IntoIter: ExactSizeIterator + Clone>,
     opaque: Option<Reason>,
 ) -> Result<Effect, Malformed> {
+    let arguments = arguments.into_iter();
     let program: Box<str> = if program.contains('/') {
         context.resolve(program)?.as_str().into()
     } else {
         name(program)?
     };
-    let length = arguments.iter().map(|argument| argument.as_ref().len()).sum::<usize>();
+    let length = arguments.clone().map(|argument| argument.as_ref().len()).sum::<usize>();
     if arguments.len() > MAX_ARGUMENTS || length > MAX_TEXT_BYTES * 4 {
         return Err(Reason::ActionTooLarge.into());
     }
     let count = i64::try_from(arguments.len()).map_err(|_| Reason::ActionTooLarge)?;
     // All of them: a policy that looks for a flag must find it, however many stand before it.
-    let mut argv: Vec<Box<str>> =
-        arguments.iter().map(|argument| argument.as_ref().into()).collect();
+    let mut argv: Vec<Box<str>> = arguments.map(|argument| argument.as_ref().into()).collect();
     argv.sort_unstable();
     argv.dedup();
     if argv.len() > MAX_DISTINCT_ARGUMENTS {

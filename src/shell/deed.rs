@@ -2,6 +2,7 @@
 //! of programs and the effects that are decided on.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::reason::Reason;
 use crate::shell::syntax::Span;
@@ -53,9 +54,9 @@ pub(crate) enum Stdin<'s> {
     /// From a pipe, a descriptor or a process.
     Piped,
     /// From a file.
-    File(Text<'s>),
-    /// From the line itself.
-    Text(Text<'s>),
+    File(Rc<Text<'s>>),
+    /// From the line itself. Shared: every command of a loop that is fed a long text has it.
+    Text(Rc<Text<'s>>),
 }
 
 /// One command, ready to be looked up.

@@ -15,16 +15,20 @@ use crate::reason::Reason;
 use crate::shell::deed::{Deed, Text, Unknown};
 use crate::shell::environment::ShellEnv;
 use crate::shell::run::name_of;
-use crate::shell::state::{Places, join};
+use crate::shell::state::{Places, join_into};
 use crate::shell::syntax::Span;
-use crate::shell::walk::{Plan, Step, What};
+use crate::shell::walk::{Argv, Plan, Step, What};
 use crate::text::glob;
 
-/// An effect, with the place of the command that has it.
-pub(crate) type Placed = (Span, Effect);
+/// Effects, and for each of them the place of the command that has it.
+#[derive(Debug, Default)]
+pub(crate) struct Placed {
+    pub(crate) spans: Vec<Span>,
+    pub(crate) effects: Vec<Effect>,
+}
 
 /// Works out the effects of a plan, in the order of the line; none is there twice.
-pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) -> Vec<Placed> {
+pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) -> Placed {
     let steps = &plan.steps;
     let mut typing = Typing {
         env,
@@ -34,7 +38,12 @@ pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) 
         program: None,
         peer: None,
         running: 0,
-        out: Vec::with_capacity(steps.len()),
+        out: Placed {
+            spans: Vec::with_capacity(steps.len()),
+            effects: Vec::with_capacity(steps.len()),
+        },
+        marks: Vec::new(),
+        path: String::new(),
         scratch: Effects::default(),
     };
     typing.roots.extend(env.roots().iter().filter_map(|root| context.resolve(root).ok()));
@@ -64,15 +73,20 @@ struct Typing<'a> {
     env: &'a ShellEnv,
     context: &'a EffectContext<'a>,
     created: Vec<Created>,
-    /// The program that was run last, and its arguments.
     /// The workspace, and what else belongs to the task.
     roots: Vec<ResolvedPath>,
-    program: Option<(String, Vec<String>)>,
+    /// The program that was run last, and its arguments.
+    program: Option<(&'a str, &'a Argv)>,
     /// The host and port that were connected to last.
     peer: Option<(String, u16)>,
     /// The command that it belongs to.
     running: u32,
-    out: Vec<Placed>,
+    out: Placed,
+    /// The fingerprints of effects in `out`, where they are more than [`FEW`]: lines may have
+    /// thousands that are much alike.
+    marks: Vec<u32>,
+    /// The path that is resolved.
+    path: String,
     scratch: Effects,
 }
 
@@ -101,19 +115,18 @@ enum Follow {
     No,
 }
 
-impl Typing<'_> {
+impl<'a> Typing<'a> {
     /// Whether the deed is one of a program called one of `names`, not of a redirection.
     fn is_run_by(&self, step: &Step, names: &[&str]) -> bool {
         self.running == step.command
             && self
                 .program
-                .as_ref()
                 .is_some_and(|(program, _)| names.contains(&name_of(program).unwrap_or(program)))
     }
 
     /// Whether the program is one that makes links where it finds links.
     fn copies_links(&self, step: &Step) -> bool {
-        let keeps = |argument: &String| match argument.strip_prefix("--") {
+        let keeps = |argument: &str| match argument.strip_prefix("--") {
             Some(long) => ["no-deref", "preserve", "archive", "recursive", "link", "symbolic"]
                 .iter()
                 .any(|start| long.starts_with(start)),
@@ -123,10 +136,10 @@ impl Typing<'_> {
         };
         self.is_run_by(step, &["mv"])
             || (self.is_run_by(step, &["cp", "rsync", "install"])
-                && self.program.as_ref().is_some_and(|(_, arguments)| arguments.iter().any(keeps)))
+                && self.program.is_some_and(|(_, arguments)| arguments.iter().any(keeps)))
     }
 
-    fn note_created(&mut self, step: &Step) {
+    fn note_created(&mut self, step: &'a Step) {
         let deed = match &step.what {
             What::Deed(deed) => deed,
             What::Run { program, arguments } => return self.note_program(step, program, arguments),
@@ -154,22 +167,21 @@ impl Typing<'_> {
     fn is_created(&self, step: &Step, path: &ResolvedPath, reach: Reach) -> bool {
         self.created.iter().any(|created| {
             let meets = step.command >= created.since && step.command != created.command;
-            let rest = path.as_str().strip_prefix(created.path.as_str().trim_end_matches('/'));
-            let through = match rest {
+            let through = match behind(path, &created.path) {
                 Some("") => created.link && reach != Reach::Itself,
-                Some(rest) => rest.starts_with('/'),
+                Some(_) => true,
                 None => false,
             };
             // A pattern can find what was created.
             let found = || {
-                let rest = created.path.as_str().strip_prefix(path.as_str().trim_end_matches('/'));
-                reach == Reach::Names && rest.is_some_and(|rest| rest.starts_with('/'))
+                let rest = (reach == Reach::Names).then(|| behind(&created.path, path)).flatten();
+                rest.is_some_and(|rest| !rest.is_empty())
             };
             meets && (through || found())
         })
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &'a Step) {
         match &step.what {
             What::Run { program, arguments } => self.run(step, program, arguments),
             What::Deed(deed) => self.deed(step, deed),
@@ -178,8 +190,18 @@ impl Typing<'_> {
     }
 
     fn add(&mut self, step: &Step, effect: Effect) {
-        if !self.out.iter().any(|(_, known)| *known == effect) {
-            self.out.push((step.span, effect));
+        let known = &self.out.effects;
+        let is_known = if known.len() < FEW {
+            known.contains(&effect)
+        } else {
+            self.marks.extend(known.iter().skip(self.marks.len()).map(fingerprint));
+            let mark = fingerprint(&effect);
+            let mut alike = self.marks.iter().zip(known).filter(|(known, _)| **known == mark);
+            alike.any(|(_, known)| *known == effect)
+        };
+        if !is_known {
+            self.out.spans.push(step.span);
+            self.out.effects.push(effect);
         }
     }
 
@@ -195,18 +217,19 @@ impl Typing<'_> {
     }
 
     fn collect(&mut self, step: &Step) {
-        for effect in self.scratch.take() {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        for effect in scratch.drain() {
             self.add(step, effect);
         }
+        self.scratch = scratch;
     }
 
-    fn note_program(&mut self, step: &Step, program: &Text<'_>, arguments: &[Text<'_>]) {
-        let arguments = arguments.iter().map(|text| text.text.to_string()).collect();
-        self.program = Some((program.text.to_string(), arguments));
+    fn note_program(&mut self, step: &Step, program: &'a Text<'_>, arguments: &'a Argv) {
+        self.program = Some((&program.text, arguments));
         self.running = step.command;
     }
 
-    fn run(&mut self, step: &Step, program: &Text<'_>, arguments: &[Text<'_>]) {
+    fn run(&mut self, step: &Step, program: &'a Text<'_>, arguments: &'a Argv) {
         self.note_program(step, program, arguments);
         if !program.text.contains('/') || name_of(&program.text).is_some() {
             return self.exec(step, None);
@@ -249,16 +272,18 @@ impl Typing<'_> {
 
     /// The program that was run last, again where something about it was not understood.
     fn exec(&mut self, step: &Step, reason: Option<Reason>) {
-        let Some((program, _)) = &self.program else {
+        let Some((program, _)) = self.program else {
             return self.opaque(step, &Kind::Exec, reason.unwrap_or(Reason::ShellUnknownProgram));
         };
-        let program = program.clone();
-        self.exec_at(step, &program, reason);
+        self.exec_at(step, program, reason);
     }
 
     fn exec_at(&mut self, step: &Step, program: &str, reason: Option<Reason>) {
-        let arguments = self.program.as_ref().map_or(&[][..], |(_, arguments)| arguments);
-        match exec_effect(self.context, program, arguments, reason) {
+        let effect = match self.program {
+            Some((_, arguments)) => exec_effect(self.context, program, arguments.iter(), reason),
+            None => exec_effect(self.context, program, &[] as &[&str], reason),
+        };
+        match effect {
             Ok(effect) => self.add(step, effect),
             Err(malformed) => self.opaque(step, &Kind::Exec, malformed),
         }
@@ -295,7 +320,7 @@ impl Typing<'_> {
             Deed::RemoteShell { peer, port } => match (peer.literal(), port) {
                 (Some(peer), Some(port)) => {
                     let host = if peer.is_empty() { "0.0.0.0" } else { peer };
-                    let program = self.program.as_ref().map_or("sh", |(program, _)| program);
+                    let program = self.program.map_or("sh", |(program, _)| program);
                     self.act(step, &RemoteShell::new(program, Direction::Reverse, host, *port));
                 }
                 _ => self.opaque(step, &Kind::RemoteShell, Reason::ShellNetwork),
@@ -313,7 +338,7 @@ impl Typing<'_> {
             },
             Deed::Secret(name) => match name.literal() {
                 Some(secret) => {
-                    let consumer = self.program.as_ref().map_or("", |(program, _)| program);
+                    let consumer = self.program.map_or("", |(program, _)| program);
                     self.act(step, &UseSecret::new(secret, consumer));
                 }
                 None => self.opaque(step, &Kind::UseSecret, Reason::ShellDynamicArgument),
@@ -375,14 +400,11 @@ impl Typing<'_> {
             return self.exec(step, Some(Reason::ShellCodeOnStdin));
         }
         // What code does with a URL that it is given is to go there.
-        let arguments = self.program.as_ref().map_or(&[][..], |(_, arguments)| arguments);
-        let urls: Vec<Text<'static>> = arguments
-            .iter()
-            .filter(|argument| SCHEMES.iter().any(|scheme| argument.starts_with(scheme)))
-            .map(|argument| Text::known(argument.clone(), step.span))
-            .collect();
-        for url in &urls {
-            self.url(step, url);
+        let arguments = self.program.into_iter().flat_map(|(_, arguments)| arguments.iter());
+        for argument in arguments {
+            if SCHEMES.iter().any(|scheme| argument.starts_with(scheme)) {
+                self.url(step, &Text::known(argument, step.span));
+            }
         }
         match self.places(&step.places, place, Follow::Yes) {
             Ok(places) => {
@@ -684,7 +706,7 @@ impl Typing<'_> {
 
     /// Resolves what a text names, from every directory that the shell may stand in.
     fn places(
-        &self,
+        &mut self,
         places: &Places,
         text: &Text<'_>,
         follow: Follow,
@@ -704,15 +726,15 @@ impl Typing<'_> {
     }
 
     fn resolve(
-        &self,
+        &mut self,
         place: &str,
         text: &Text<'_>,
         follow: Follow,
         out: &mut Vec<Place>,
     ) -> Result<(), Malformed> {
-        let resolve = |path: &str| -> Result<ResolvedPath, PathError> {
-            let path = join(place, path);
-            let path = if path.is_empty() { "." } else { &path };
+        let mut resolve = |path: &str| -> Result<ResolvedPath, PathError> {
+            join_into(&mut self.path, place, path);
+            let path = if self.path.is_empty() { "." } else { &self.path };
             match follow {
                 Follow::Yes => self.context.resolve(path),
                 Follow::No => self.context.resolve_nofollow(path),
@@ -797,6 +819,9 @@ impl Typing<'_> {
 
 /// Programs that put something else in the place of a device or a stream.
 const REPLACERS: [&str; 8] = ["mv", "ln", "install", "chmod", "chown", "chgrp", "rm", "rsync"];
+
+/// So many effects are compared as they are.
+const FEW: usize = 8;
 
 const SCHEMES: [&str; 6] = ["http://", "https://", "ftp://", "ws://", "wss://", "ssh://"];
 
@@ -897,6 +922,18 @@ fn exposed(spec: &str) -> Option<String> {
     Some(format!("{host}:{port}"))
 }
 
+/// A number that is the same for equal effects, and mostly another for others.
+fn fingerprint(effect: &Effect) -> u32 {
+    let text = match effect.target() {
+        Target::File { path, .. } => path.as_str(),
+        Target::Files { names, .. } => names,
+        Target::Program { program, .. } => program,
+        _ => "",
+    };
+    // FNV-1a.
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
 /// Whether a path names an open stream of the process: opening it again opens nothing new.
 fn is_stream(path: &str) -> bool {
     matches!(path, "/dev/stdin" | "/dev/stdout" | "/dev/stderr")
@@ -906,6 +943,17 @@ fn is_stream(path: &str) -> bool {
 }
 
 fn is_below(path: &ResolvedPath, directory: &ResolvedPath) -> bool {
-    let rest = path.as_str().strip_prefix(directory.as_str().trim_end_matches('/'));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    behind(path, directory).is_some()
+}
+
+/// What stands behind `directory` in a path that is it, or lies below it: nothing, or a slash and
+/// more.
+fn behind<'p>(path: &'p ResolvedPath, directory: &ResolvedPath) -> Option<&'p str> {
+    let directory = match directory.as_str() {
+        "/" => "",
+        directory => directory,
+    };
+    // Looked at first, because most paths differ here.
+    let next = path.as_str().as_bytes().get(directory.len());
+    next.is_none_or(|next| *next == b'/').then(|| path.as_str().strip_prefix(directory))?
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::shell::programs::Programs;
+use crate::shell::state::Places;
 
 /// Which shell a line is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -34,7 +35,8 @@ pub struct ShellEnv {
 struct Inner {
     dialect: Dialect,
     program: String,
-    working_directory: String,
+    /// The working directory, as the walk of a line starts with it.
+    places: Places,
     home: Option<String>,
     variables: BTreeMap<String, String>,
     profile_harmless: bool,
@@ -57,7 +59,7 @@ impl ShellEnv {
         let inner = Inner {
             dialect: Dialect::Bash,
             program: "/bin/bash".to_owned(),
-            working_directory: working_directory.into(),
+            places: Arc::from([working_directory.into().into_boxed_str()]),
             home: None,
             variables,
             profile_harmless: false,
@@ -82,7 +84,7 @@ impl ShellEnv {
     /// Sets the directory that the shell starts in.
     #[must_use]
     pub fn with_working_directory(mut self, directory: impl Into<String>) -> Self {
-        self.change().working_directory = directory.into();
+        self.change().places = Arc::from([directory.into().into_boxed_str()]);
         self
     }
 
@@ -199,7 +201,11 @@ impl ShellEnv {
     /// Returns the directory that the shell starts in.
     #[must_use]
     pub fn working_directory(&self) -> &str {
-        &self.inner.working_directory
+        self.inner.places.first().map_or("", |place| place)
+    }
+
+    pub(crate) fn places(&self) -> Places {
+        Arc::clone(&self.inner.places)
     }
 
     /// Returns the home directory.

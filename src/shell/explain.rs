@@ -73,9 +73,11 @@ impl fmt::Display for Explained {
     }
 }
 
-pub(super) fn explain(line: &str, placed: Vec<Placed>) -> Vec<Explained> {
-    placed
+pub(super) fn explain(line: &str, placed: Placed) -> Vec<Explained> {
+    let Placed { spans, effects } = placed;
+    spans
         .into_iter()
+        .zip(effects)
         .map(|(span, effect)| {
             let span = span.start as usize..(span.end as usize).max(span.start as usize);
             let text = excerpt(line.get(span.clone()).unwrap_or_default()).into();

@@ -117,8 +117,6 @@ impl Action for Shell {
         if let Ok(directory) = context.resolve(self.env.working_directory()) {
             effects.start_in(directory);
         }
-        for (_, effect) in effects::effects(&self.plan, &self.env, context) {
-            effects.push(effect);
-        }
+        effects.append(effects::effects(&self.plan, &self.env, context).effects);
     }
 }

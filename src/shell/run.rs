@@ -9,7 +9,7 @@ use crate::shell::irregular;
 use crate::shell::produced;
 use crate::shell::state::{State, Value};
 use crate::shell::syntax::{Assignment, Command, Span};
-use crate::shell::walk::{Walk, Ways, What, known_value};
+use crate::shell::walk::{Argv, Walk, Ways, What, known_value};
 
 /// The most programs that run each other: `env timeout 5 nice …`.
 pub(crate) const MAX_WRAPPERS: u32 = 12;
@@ -100,9 +100,8 @@ impl Walk<'_, '_> {
             ways.failed = ways.done.clone();
             return self.deed(&state, opaque(Reason::ShellDynamicProgram));
         };
-        let owned = rest.iter().cloned().map(Text::into_owned).collect();
         let program_text = program.clone().into_owned();
-        self.step(&state, What::Run { program: program_text, arguments: owned });
+        self.step(&state, What::Run { program: program_text, arguments: Argv::new(rest) });
         if !path.is_ascii() {
             return self.deed(&state, opaque(Reason::ShellInvisibleCharacter));
         }
@@ -124,9 +123,14 @@ impl Walk<'_, '_> {
             return self.deed(&state, opaque(Reason::ShellUnknownProgram));
         }
         if !SPELLED.contains(&name) {
-            for text in rest.iter().filter(|text| is_pattern(text)) {
-                if !deeds.iter().any(|deed| deed.path().is_some_and(|path| path.text == text.text))
-                {
+            let mut patterns = rest.iter().filter(|text| is_pattern(text)).peekable();
+            let mut paths: Vec<&str> = Vec::new();
+            if patterns.peek().is_some() {
+                paths.extend(deeds.iter().filter_map(Deed::path).map(|path| &*path.text));
+                paths.sort_unstable();
+            }
+            for text in patterns {
+                if paths.binary_search(&&*text.text).is_err() {
                     // What it expands to is spread over operands that mean different things.
                     self.deed(&state, opaque(Reason::ShellDynamicArgument));
                 }
@@ -139,9 +143,9 @@ impl Walk<'_, '_> {
 
     /// Notes a program that is named and not run.
     fn mention(&mut self, argv: Vec<Text<'_>>, state: &State<'_, '_>) {
-        let mut argv = argv.into_iter().map(Text::into_owned);
-        if let Some(program) = argv.next() {
-            self.step(state, What::Run { program, arguments: argv.collect() });
+        if let Some((program, rest)) = argv.split_first() {
+            let program = program.clone().into_owned();
+            self.step(state, What::Run { program, arguments: Argv::new(rest) });
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is known while a line is walked: variables, functions, where the shell stands.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::shell::deed::{Stdin, Text};
@@ -30,16 +31,26 @@ pub(crate) enum Value<'s> {
 #[derive(Debug, Clone)]
 pub(crate) struct State<'t, 's> {
     pub(crate) places: Places,
-    variables: Vec<(Cow<'s, str>, Value<'s>)>,
-    /// Whether variables that are not listed may have been changed by the line.
-    forgotten: bool,
+    /// Shared by all points between which nothing is set; none: nothing has been set.
+    names: Option<Rc<Names<'t, 's>>>,
     /// Whether variables that nobody has set are known to be unset.
     closed: bool,
-    functions: Vec<Function<'t, 's>>,
     pub(crate) stdin: Stdin<'s>,
     /// What the input holds, where it is known to be names.
     pub(crate) stream: Option<Stream>,
 }
+
+/// What names stand for.
+#[derive(Debug, Clone, Default)]
+struct Names<'t, 's> {
+    variables: Vec<(Cow<'s, str>, Value<'s>)>,
+    /// Whether variables that are not listed may have been changed by the line.
+    forgotten: bool,
+    functions: Vec<Function<'t, 's>>,
+}
+
+static NO_NAMES: Names<'static, 'static> =
+    Names { variables: Vec::new(), forgotten: false, functions: Vec::new() };
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Function<'t, 's> {
@@ -52,15 +63,15 @@ pub(crate) struct Function<'t, 's> {
 impl<'t, 's> State<'t, 's> {
     /// Returns the state of a shell that starts in `places`.
     pub(crate) fn new(places: Places, stdin: Stdin<'s>) -> Self {
-        Self {
-            places,
-            variables: Vec::new(),
-            forgotten: false,
-            closed: false,
-            functions: Vec::new(),
-            stdin,
-            stream: None,
-        }
+        Self { places, names: None, closed: false, stdin, stream: None }
+    }
+
+    fn names(&self) -> &Names<'t, 's> {
+        self.names.as_deref().unwrap_or(&NO_NAMES)
+    }
+
+    fn names_mut(&mut self) -> &mut Names<'t, 's> {
+        Rc::make_mut(self.names.get_or_insert_default())
     }
 
     /// Notes that variables which nobody has set are unset.
@@ -70,10 +81,11 @@ impl<'t, 's> State<'t, 's> {
 
     /// Gives a variable a value.
     pub(crate) fn set(&mut self, name: Cow<'s, str>, value: Value<'s>) {
-        if let Some((_, known)) = self.variables.iter_mut().find(|(known, _)| *known == name) {
+        let names = self.names_mut();
+        if let Some((_, known)) = names.variables.iter_mut().find(|(known, _)| *known == name) {
             *known = value;
-        } else if self.variables.len() < MAX_VARIABLES {
-            self.variables.push((name, value));
+        } else if names.variables.len() < MAX_VARIABLES {
+            names.variables.push((name, value));
         } else {
             self.forget_all();
         }
@@ -81,20 +93,22 @@ impl<'t, 's> State<'t, 's> {
 
     /// Forgets what every variable holds, those of the environment too.
     pub(crate) fn forget_all(&mut self) {
-        self.variables.clear();
-        self.forgotten = true;
+        let names = self.names_mut();
+        names.variables.clear();
+        names.forgotten = true;
     }
 
     /// Returns what a variable holds.
     pub(crate) fn get(&self, name: &str, env: &ShellEnv) -> Value<'s> {
-        if let Some((_, value)) = self.variables.iter().find(|(known, _)| known == name) {
+        let names = self.names();
+        if let Some((_, value)) = names.variables.iter().find(|(known, _)| known == name) {
             return value.clone();
         }
         match env.variable(name) {
-            Some(value) if !self.forgotten => {
+            Some(value) if !names.forgotten => {
                 Value::Known(Text::known(value.to_owned(), crate::shell::syntax::Span::default()))
             }
-            None if self.closed && !self.forgotten && !variables::is_set_by_shell(name) => {
+            None if self.closed && !names.forgotten && !variables::is_set_by_shell(name) => {
                 Value::Unset
             }
             _ => Value::Unknown,
@@ -103,28 +117,34 @@ impl<'t, 's> State<'t, 's> {
 
     /// Reports whether the line has given `name` a value.
     pub(crate) fn has_set(&self, name: &str) -> bool {
-        self.forgotten || self.variables.iter().any(|(known, _)| known == name)
+        let names = self.names();
+        names.forgotten || names.variables.iter().any(|(known, _)| known == name)
     }
 
     /// Returns the function that `name` calls.
     pub(crate) fn function(&self, name: &str) -> Option<Function<'t, 's>> {
-        self.functions.iter().rev().find(|function| function.name == name).copied()
+        self.names().functions.iter().rev().find(|function| function.name == name).copied()
     }
 
     /// Reports whether any function is defined.
     pub(crate) fn has_functions(&self) -> bool {
-        !self.functions.is_empty()
+        !self.names().functions.is_empty()
     }
 
     /// Defines a function; the one of that name before may still be meant where this is not certain.
     pub(crate) fn define(&mut self, name: &'s str, body: &'t Command<'s>) {
-        self.functions.retain(|function| function.name != name);
-        self.functions.push(Function { name, body, certain: true });
+        let functions = &mut self.names_mut().functions;
+        functions.retain(|function| function.name != name);
+        functions.push(Function { name, body, certain: true });
     }
 
     /// Notes that a function may be gone.
     pub(crate) fn doubt(&mut self, name: &str) {
-        for function in self.functions.iter_mut().filter(|function| function.name == name) {
+        if self.function(name).is_none() {
+            return;
+        }
+        let functions = &mut self.names_mut().functions;
+        for function in functions.iter_mut().filter(|function| function.name == name) {
             function.certain = false;
         }
     }
@@ -157,11 +177,28 @@ impl<'t, 's> State<'t, 's> {
         if !Arc::ptr_eq(&self.places, &other.places) && self.places != other.places {
             self.places = join_places(&self.places, &other.places);
         }
-        self.forgotten |= other.forgotten;
         self.closed &= other.closed;
         if self.stream != other.stream {
             self.stream = None;
         }
+        let same = match (&self.names, &other.names) {
+            (Some(here), Some(there)) => Rc::ptr_eq(here, there),
+            (here, there) => here.is_none() && there.is_none(),
+        };
+        if !same {
+            self.names_mut().join(other.names());
+        }
+    }
+
+    /// Returns every function of `name`, where it is not certain which is meant.
+    pub(crate) fn functions_of(&self, name: &str) -> impl Iterator<Item = Function<'t, 's>> {
+        self.names().functions.iter().rev().filter(move |function| function.name == name).copied()
+    }
+}
+
+impl Names<'_, '_> {
+    fn join(&mut self, other: &Self) {
+        self.forgotten |= other.forgotten;
         for (name, value) in &mut self.variables {
             let there = other.variables.iter().find(|(known, _)| known == name);
             if there.is_none_or(|(_, there)| there != value) {
@@ -173,7 +210,7 @@ impl<'t, 's> State<'t, 's> {
                 self.variables.push((name.clone(), Value::Unknown));
             }
         }
-        let same = |one: &Function<'t, 's>, two: &Function<'t, 's>| {
+        let same = |one: &Function<'_, '_>, two: &Function<'_, '_>| {
             one.name == two.name && std::ptr::eq(one.body, two.body)
         };
         for function in &mut self.functions {
@@ -185,11 +222,6 @@ impl<'t, 's> State<'t, 's> {
                 self.functions.insert(0, Function { certain: false, ..*function });
             }
         }
-    }
-
-    /// Returns every function of `name`, where it is not certain which is meant.
-    pub(crate) fn functions_of(&self, name: &str) -> impl Iterator<Item = Function<'t, 's>> {
-        self.functions.iter().rev().filter(move |function| function.name == name).copied()
     }
 }
 
@@ -213,15 +245,22 @@ fn enter(place: &str, path: &str) -> Box<str> {
     format!("{root}{}", names.join("/")).into()
 }
 
+fn join(place: &str, path: &str) -> String {
+    let mut joined = String::new();
+    join_into(&mut joined, place, path);
+    joined
+}
+
 /// Puts a path behind the directory that it starts at.
-pub(crate) fn join(place: &str, path: &str) -> String {
-    if path.starts_with('/') || place.is_empty() || place == "." {
-        return path.to_owned();
+pub(crate) fn join_into(joined: &mut String, place: &str, path: &str) {
+    joined.clear();
+    if !(path.starts_with('/') || place.is_empty() || place == ".") {
+        joined.push_str(place);
+        if !place.ends_with('/') {
+            joined.push('/');
+        }
     }
-    match place.strip_suffix('/') {
-        Some(_) => format!("{place}{path}"),
-        None => format!("{place}/{path}"),
-    }
+    joined.push_str(path);
 }
 
 fn join_places(one: &Places, two: &Places) -> Places {

@@ -5,6 +5,7 @@
 //! ways meet, so that nothing is believed that holds on one of them only.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::reason::Reason;
@@ -31,6 +32,9 @@ pub(crate) const MAX_COMMANDS: u32 = 1024;
 /// The most things that a line may do.
 const MAX_STEPS: usize = 2048;
 
+/// Room for the steps of an ordinary line, in an allocation that is still a small one.
+const FEW_STEPS: usize = 5;
+
 /// The most values of a loop variable that are tried one by one.
 const MAX_VALUES: usize = 16;
 
@@ -52,11 +56,38 @@ pub(crate) struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
     /// A program or a command of the shell is run.
-    Run { program: Text<'static>, arguments: Vec<Text<'static>> },
+    Run { program: Text<'static>, arguments: Argv },
     /// Something that running it does.
     Deed(Deed<'static>),
     /// Names below this place are believed to be plain.
     Names { place: Text<'static> },
+}
+
+/// The arguments of a command, in one piece: most lines have more of them than of all else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Argv {
+    text: Box<str>,
+    ends: Box<[usize]>,
+}
+
+impl Argv {
+    pub(crate) fn new(arguments: &[Text<'_>]) -> Self {
+        let length = arguments.iter().map(|argument| argument.text.len()).sum();
+        let mut text = String::with_capacity(length);
+        let mut ends = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            text.push_str(&argument.text);
+            ends.push(text.len());
+        }
+        Self { text: text.into(), ends: ends.into() }
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
+        self.ends.iter().enumerate().map(|(at, end)| {
+            let start = at.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or(0);
+            self.text.get(start..*end).unwrap_or_default()
+        })
+    }
 }
 
 /// Everything that a line would do, in the order of its text.
@@ -69,7 +100,7 @@ pub(crate) struct Plan {
 
 /// Walks `line`, which starts in the declared directory.
 pub(crate) fn plan(line: &str, env: &ShellEnv) -> Plan {
-    let mut plan = Plan::default();
+    let mut plan = Plan { steps: Vec::with_capacity(FEW_STEPS), splits_names: None };
     let mut walk = Walk {
         env,
         plan: &mut plan,
@@ -81,7 +112,7 @@ pub(crate) fn plan(line: &str, env: &ShellEnv) -> Plan {
         outer: None,
         span: Span::default(),
     };
-    let places: Places = Arc::from([Box::from(env.working_directory())]);
+    let places = env.places();
     if env.dialect() != Dialect::Bash {
         let end = u32::try_from(line.len()).unwrap_or(u32::MAX);
         walk.span = Span { start: 0, end };
@@ -652,7 +683,7 @@ impl Walk<'_, '_> {
                     continue;
                 }
                 Operator::HereDocument | Operator::HereString => {
-                    state.stdin = Stdin::Text(text);
+                    state.stdin = Stdin::Text(Rc::new(text));
                     state.stream = None;
                     continue;
                 }
@@ -664,7 +695,7 @@ impl Walk<'_, '_> {
                 self.deed(state, Deed::Write { path: text.clone(), recursive: false });
             }
             if reads && redirect.descriptor == 0 {
-                state.stdin = Stdin::File(text);
+                state.stdin = Stdin::File(Rc::new(text));
                 state.stream = None;
             }
         }

@@ -321,7 +321,7 @@ mod tests {
     use super::*;
 
     fn check_text(line: &str, stdin: &'static str, expected: &str) {
-        let stdin = Stdin::Text(Text::known(stdin, Default::default()));
+        let stdin = Stdin::Text(Text::known(stdin, Default::default()).into());
         assert_eq!(run(line, &stdin), expected, "{line} <<< {stdin:?}");
     }
 
@@ -413,7 +413,7 @@ mod tests {
         check_text("bash -s a", "rm x", "shell `rm x`");
         check_text("bash -l", "rm x", "login-shell `rm x`");
         check_text("bash run.sh", "rm x", "workspace-code run.sh");
-        let open = Stdin::File(Text::known("x.sh", Default::default()));
+        let open = Stdin::File(Text::known("x.sh", Default::default()).into());
         assert_eq!(run("bash", &open), "!code_on_stdin");
     }
 

@@ -14,7 +14,7 @@ const MAX_DESCRIPTOR_DIGITS: usize = 4;
 impl<'s> Parser<'s> {
     pub(super) fn simple(&mut self, redirects: &mut Vec<Redirect<'s>>) -> Result<Kind<'s>> {
         let mut assignments = Vec::new();
-        let mut words: Vec<Word<'s>> = Vec::new();
+        let mut words: Vec<Word<'s>> = Vec::with_capacity(8);
         loop {
             self.blanks();
             match self.peek() {

@@ -4,7 +4,11 @@ use crate::shell::deed::{Stdin, Text};
 use crate::shell::irregular::testing::{check, check_opaque, check_piped, run};
 
 fn check_text(line: &str, expected: &str) {
-    assert_eq!(run(line, &Stdin::Text(Text::known("x", Default::default()))), expected, "{line}");
+    assert_eq!(
+        run(line, &Stdin::Text(Text::known("x", Default::default()).into())),
+        expected,
+        "{line}"
+    );
 }
 
 #[test]
