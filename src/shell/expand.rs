@@ -124,11 +124,19 @@ impl<'t, 's> Walk<'_, '_> {
     ) -> Vec<Text<'s>> {
         let text = Text { span: word.span, ..Text::default() };
         let mut field = Field { done: Vec::new(), text, kept: false };
-        self.parts(&word.parts, state, split, &mut field);
-        if split == Split::No {
-            return vec![field.text];
+        if self.has_grown() {
+            let reason = Reason::ShellTooLarge;
+            self.deed(state, Deed::Opaque { reason, span: word.span });
+            field.push_open("…", Unknown::Anything);
+        } else {
+            self.parts(&word.parts, state, split, &mut field);
         }
-        field.cut();
+        if split == Split::No {
+            field.done = vec![field.text];
+        } else {
+            field.cut();
+        }
+        self.grow(&field.done);
         field.done
     }
 

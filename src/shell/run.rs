@@ -100,6 +100,7 @@ impl Walk<'_, '_> {
             ways.failed = ways.done.clone();
             return self.deed(&state, opaque(Reason::ShellDynamicProgram));
         };
+        self.grow(rest);
         let program_text = program.clone().into_owned();
         self.step(&state, What::Run { program: program_text, arguments: Argv::new(rest) });
         if !path.is_ascii() {

@@ -35,6 +35,13 @@ const MAX_STEPS: usize = 2048;
 /// Room for the steps of an ordinary line, in an allocation that is still a small one.
 const FEW_STEPS: usize = 5;
 
+/// The most bytes that words may grow to over all commands, those of a loop counted each time; a
+/// word counts [`WORD_BYTES`] more than it has. The longest line that repeats nothing is below it.
+const MAX_EXPANDED_BYTES: usize = 512 * 1024;
+
+/// What a word costs whatever its length is, in bytes.
+const WORD_BYTES: usize = 16;
+
 /// The most values of a loop variable that are tried one by one.
 const MAX_VALUES: usize = 16;
 
@@ -105,6 +112,7 @@ pub(crate) fn plan(line: &str, env: &ShellEnv) -> Plan {
         env,
         plan: &mut plan,
         commands: 0,
+        expanded: 0,
         since: None,
         scripts: 0,
         calls: 0,
@@ -132,6 +140,8 @@ pub(crate) struct Walk<'e, 'p> {
     plan: &'p mut Plan,
     /// How many commands have been walked.
     commands: u32,
+    /// How much words have grown to.
+    expanded: usize,
     /// The first command of the outermost loop, pipeline or background job that this is part of.
     since: Option<u32>,
     scripts: u32,
@@ -203,6 +213,17 @@ impl Walk<'_, '_> {
     /// Puts down something that the command does.
     pub(crate) fn deed(&mut self, state: &State<'_, '_>, deed: Deed<'_>) {
         self.step(state, What::Deed(deed.into_owned()));
+    }
+
+    /// Counts words towards what all of them may grow to.
+    pub(crate) fn grow(&mut self, words: &[Text<'_>]) {
+        let bytes = words.iter().map(|word| word.text.len() + WORD_BYTES).sum();
+        self.expanded = self.expanded.saturating_add(bytes);
+    }
+
+    /// Reports whether words have grown beyond what is followed: the rest of the line is opaque.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.expanded > MAX_EXPANDED_BYTES
     }
 
     /// Notes that the command takes names below `place` apart at blanks, or for no options.
@@ -336,7 +357,7 @@ impl Walk<'_, '_> {
         upstream: Option<&'t [Command<'s>]>,
     ) -> Ways<'t, 's> {
         self.span = command.span;
-        if self.commands >= MAX_COMMANDS {
+        if self.commands >= MAX_COMMANDS || self.has_grown() {
             self.deed(&state, Deed::Opaque { reason: Reason::ShellTooLarge, span: command.span });
             return Ways::both(state);
         }
