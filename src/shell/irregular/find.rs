@@ -39,12 +39,19 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
     Expression { arguments, at, starts, span, budget, filled, out }.run();
 }
 
-/// Reads `-H`, `-L`, `-P`, `-D` and `-O`, which stand before everything else.
+/// Reads `-H`, `-L`, `-P`, `-D` and `-O`, which stand before everything else, and those of BSD, which
+/// GNU `find` refuses there.
 fn leading_options<'s>(arguments: &[Text<'s>], out: &mut Vec<Deed<'s>>) -> (usize, bool) {
     let mut at = 0;
     while let Some(argument) = arguments.get(at) {
         match argument.literal() {
-            Some("-H" | "-L" | "-P") => at += 1,
+            Some("-H" | "-P") => at += 1,
+            // Links lead out of the tree; of several options the last counts.
+            Some("-L") => {
+                opaque(out, Reason::ShellDynamicPath, argument.span);
+                at += 1;
+            }
+            Some(flags) if is_bsd(flags) => at += 1,
             Some("-D") => {
                 if arguments.get(at + 1).is_none_or(|names| names.many) {
                     opaque(out, Reason::ShellDynamicArgument, argument.span);
@@ -58,6 +65,13 @@ fn leading_options<'s>(arguments: &[Text<'s>], out: &mut Vec<Deed<'s>>) -> (usiz
         }
     }
     (at, true)
+}
+
+/// `-d`, `-Es`: the order, the kind of patterns, one file system, names that `xargs` takes apart.
+fn is_bsd(flags: &str) -> bool {
+    flags.strip_prefix('-').is_some_and(|flags| {
+        !flags.is_empty() && flags.bytes().all(|flag| b"EXdsx".contains(&flag))
+    })
 }
 
 /// The rest of the words.
@@ -582,7 +596,10 @@ mod tests {
         check("find", "read ./**");
         check("find -name a", "read ./**");
         check("find a b/c -type f", "read a/**; read b/c/**");
-        check("find -L -O3 -D exec,rates a", "read a/**");
+        check("find -P -O3 -D exec,rates a", "read a/**");
+        check("find -P -H -L a", "!dynamic_path; read a/**");
+        check("find -ds a -name b", "read a/**");
+        check("find -E . -d -iregex a", "read ./**");
         check("find -H -- a", "read a/**");
         check("find - -ls", "read -/**");
         check("find ( -name a -o -name b ) -print", "read ./**");

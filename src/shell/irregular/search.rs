@@ -208,6 +208,8 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
             }
             Item::Option("e" | "files", _) if rg => has_pattern = true,
             Item::Option("g", _) if !rg => has_pattern = true,
+            // Links lead out of the tree.
+            Item::Option("f", _) if !rg => opaque(out, Reason::ShellDynamicPath, invocation.span),
             Item::Option("h" | "V" | "type-list" | "pcre2-version" | "generate", _) => {
                 silent = true;
             }
@@ -469,6 +471,7 @@ mod tests {
         check_piped("rg foo x -", "read x/**");
         check("ag -C 3", "read ./**");
         check("ag foo src", "read src/**");
+        check("ag -f foo src", "!dynamic_path; read src/**");
         check("man ls", "");
         check("man -k foo", "");
         check("man 3 printf", "");
