@@ -282,6 +282,16 @@ fn is_relative(what: Unknown) -> bool {
     matches!(what, Unknown::Glob | Unknown::Name | Unknown::Number)
 }
 
+/// Whether what stands before the first slash of a path is known although the path is not: what was
+/// found below a place begins with that place, and goes on with a slash.
+pub(crate) fn begins_locally(path: &Text<'_>) -> bool {
+    path.open.first().is_some_and(|open| {
+        let place = path.text.get(..open.start as usize).unwrap_or_default();
+        let written = path.text.get(open.start as usize..).unwrap_or_default();
+        open.what == Unknown::Below && !place.is_empty() && !written.contains(':')
+    })
+}
+
 /// Returns a port that is a plain number.
 pub(crate) fn port(text: &Text<'_>) -> Option<u16> {
     let text = text.literal()?;
@@ -355,6 +365,24 @@ mod tests {
         check(&OPTIONS, "-a\"$x\"", "a !dynamic_argument");
         check(&OPTIONS, "--$x --\"$x\"", "!dynamic_argument !dynamic_argument");
         check(&OPTIONS, "*.c", "!dynamic_argument");
+    }
+
+    #[test]
+    fn what_is_found_is_local() {
+        for (text, start, what, local) in [
+            ("./…", 1, Unknown::Below, true),
+            ("sub{}", 3, Unknown::Below, true),
+            ("a b{}/x", 3, Unknown::Below, true),
+            ("sub{}:x", 3, Unknown::Below, false),
+            ("./…", 0, Unknown::Below, false),
+            ("sub*", 3, Unknown::Glob, false),
+            ("a$x", 1, Unknown::Anything, false),
+        ] {
+            let end = u32::try_from(text.len()).unwrap();
+            let open = vec![Open { start, end, what }];
+            let text = Text { open, ..Text::known(text, Span::default()) };
+            assert_eq!(begins_locally(&text), local, "{text:?}");
+        }
     }
 
     #[test]

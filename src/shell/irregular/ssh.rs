@@ -1,7 +1,7 @@
 //! `ssh`, `scp`, `sftp` and `rsync`: peers, tunnels, and files on either side.
 
 use super::options::Takes::{Nothing, Value};
-use super::options::{Item, Options, Reader, opaque, port};
+use super::options::{Item, Options, Reader, begins_locally, opaque, port};
 use crate::reason::Reason;
 use crate::shell::deed::{Deed, Invocation, Stdin, Text, Unknown};
 
@@ -358,10 +358,11 @@ fn copy<'s>(
 fn reaches_peer<'s>(operand: &Text<'s>, line: &Line<'s>, out: &mut Vec<Deed<'s>>) -> bool {
     let front = operand.text.split('/').next().unwrap_or_default();
     let colon = front.find(':');
-    let unknown = operand.open.iter().any(|open| {
-        let before = colon.unwrap_or(front.len());
-        open.start as usize <= before && open.what != Unknown::Number
-    });
+    let unknown = !begins_locally(operand)
+        && operand.open.iter().any(|open| {
+            let before = colon.unwrap_or(front.len());
+            open.start as usize <= before && open.what != Unknown::Number
+        });
     if unknown {
         // Which host, or whether there is one, is not known.
         opaque(out, Reason::ShellDynamicArgument, operand.span);

@@ -1,7 +1,7 @@
 //! `tar`: old and new spellings of one language; some options run programs.
 
 use super::options::Takes::{Attached, Nothing, Value};
-use super::options::{Item, Options, Reader, join, opaque};
+use super::options::{Item, Options, Reader, begins_locally, join, opaque};
 use crate::reason::Reason;
 use crate::shell::deed::{Deed, Invocation, Text};
 
@@ -304,6 +304,7 @@ impl<'s> Line<'s> {
         let host = archive.text.split('/').next().unwrap_or_default();
         // `host:file`; what is open may bring a colon along.
         if !self.force_local
+            && !begins_locally(&archive)
             && archive.open.iter().any(|open| {
                 open.start as usize <= host.len()
                     && open.what != crate::shell::deed::Unknown::Number
