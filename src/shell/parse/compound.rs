@@ -24,6 +24,10 @@ impl<'s> Parser<'s> {
         while end > start && matches!(self.bytes.get(end - 1), Some(b' ' | b'\t')) {
             end -= 1;
         }
+        if end < self.pos && end > start && self.bytes.get(end - 1) == Some(&b'\\') {
+            // The blank behind it is a part of the word.
+            end += 1;
+        }
         self.steps += (self.pos - end) as u64;
         Ok(Command { kind, redirects, span: super::cursor::span(start, end) })
     }
