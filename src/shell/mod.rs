@@ -32,7 +32,7 @@ pub use self::explain::Explained;
 pub use self::programs::{Programs, ProgramsError};
 
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use self::parse::laws::check as check_parse;
+pub(crate) use self::parse::laws::{check as check_parse, commands as parsed_commands};
 
 use self::walk::Plan;
 

@@ -20,7 +20,7 @@ pub use self::json::json;
 pub use self::path::path;
 pub use self::receipts::{receipt_line, valid_file, verify};
 pub use self::scope::scope;
-pub use self::shell::{shell, shell_parse};
+pub use self::shell::{shell, shell_commands, shell_parse};
 pub use self::tools::tool_listing;
 
 /// A target: its name, which is that of its folder of regressions, and its body.

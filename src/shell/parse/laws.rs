@@ -18,6 +18,15 @@ pub(crate) fn check(line: &str) {
     }
 }
 
+/// The name, where it is literal, and the number of words of every simple command in the line, or
+/// nothing where it is refused.
+pub(crate) fn commands(line: &str) -> Option<Vec<(Option<String>, usize)>> {
+    let parsed = parse(line).ok()?;
+    let mut seen = Seen::default();
+    seen.list(&parsed.list, 0);
+    Some(seen.simple)
+}
+
 /// The bytes that are looked at may be a small multiple of those that there are.
 const STEPS: u64 = 64;
 
@@ -122,6 +131,7 @@ struct Seen<'l> {
     bytes: usize,
     depth: u32,
     names: Vec<String>,
+    simple: Vec<(Option<String>, usize)>,
 }
 
 impl Seen<'_> {
@@ -141,6 +151,9 @@ impl Seen<'_> {
         match &command.kind {
             Kind::Simple { assignments, words } => {
                 self.names.push(format!("{:?}", words.iter().map(cooked).collect::<Vec<_>>()));
+                if let Some(first) = words.first() {
+                    self.simple.push((literal(first), words.len()));
+                }
                 self.assignments(assignments, depth);
                 self.all(words, depth);
                 let mut last = 0;
@@ -259,6 +272,14 @@ impl Seen<'_> {
             assert!(within, "{inner:?} is not in {outer:?} of {:?}", self.line);
         }
     }
+}
+
+fn literal(word: &Word<'_>) -> Option<String> {
+    let known = |part: &Part<'_>| match part {
+        Part::Literal { text, .. } => Some(text.to_string()),
+        _ => None,
+    };
+    word.parts.iter().map(known).collect()
 }
 
 fn cooked(word: &Word<'_>) -> String {

@@ -16,6 +16,13 @@ pub fn shell_parse(data: &[u8]) {
     }
 }
 
+/// Returns the name, where it is literal, and the number of words of every simple command that the
+/// parser finds in a line, or nothing where it refuses the line: to be compared with other parsers.
+#[must_use]
+pub fn shell_commands(line: &str) -> Option<Vec<(Option<String>, usize)>> {
+    shell::parsed_commands(line)
+}
+
 /// Works out the effects of any line: bounded, the same each time, shown without hidden characters;
 /// and of the line as a part of others, in which every effect of it stays.
 pub fn shell(data: &[u8]) {
@@ -35,7 +42,8 @@ pub fn shell(data: &[u8]) {
             assert_kept(line, &effects, &wrapped, &env);
         }
         if let Some(words) = plain_words(line) {
-            if !BUILTINS.contains(&words.first().copied().unwrap_or_default()) {
+            let first = words.first().copied().unwrap_or_default();
+            if !BUILTINS.contains(&first) && !first.starts_with(['-', '+']) {
                 for prefix in PREFIXES {
                     assert_kept(line, &effects, &format!("{prefix} {line}"), &env);
                 }
