@@ -13,7 +13,7 @@ use proc_macro::TokenStream;
 
 /// Lets a function or method run only with a permit for the action that it is about to do.
 ///
-/// ```ignore
+/// ```text
 /// #[guarded(action = RotateKey { key: key.to_owned() })]
 /// async fn rotate(session: &Session, key: &str) -> Result<Version, ToolError> {
 ///     store.rotate(key).await // runs only after an allow that is on record
@@ -59,7 +59,7 @@ pub fn guarded(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a struct with named fields an action of the host's own.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Action)]
 /// #[action(domain = "infrastructure")]
 /// struct RotateKey {
