@@ -1,5 +1,7 @@
 //! What is asserted of the tree of any text, by tests and fuzzers.
 
+use std::collections::BTreeSet;
+
 use crate::reason::Reason;
 use crate::shell::syntax::{Assignment, Change, Command, Kind, List, Part, Redirect, Span, Word};
 use crate::text::check_visible;
@@ -128,6 +130,8 @@ fn names(list: &List<'_>) -> Vec<String> {
 struct Seen<'l> {
     /// Empty where places are of no interest.
     line: &'l str,
+    places: BTreeSet<(u32, u32, u32)>,
+    copied: bool,
     commands: u32,
     words: u32,
     bytes: usize,
@@ -147,7 +151,10 @@ impl Seen<'_> {
     }
 
     fn command(&mut self, command: &Command<'_>, depth: u32) {
-        self.commands += 1;
+        // What braces copy is in the line once, and bounded by what they may copy.
+        let copied = self.copied;
+        self.copied |= !self.places.insert((command.span.start, command.span.end, depth));
+        self.commands += u32::from(!self.copied);
         self.span(command.span);
         let inner = depth + 1;
         match &command.kind {
@@ -201,6 +208,7 @@ impl Seen<'_> {
         for redirect in &command.redirects {
             self.redirect(redirect, depth);
         }
+        self.copied = copied;
     }
 
     fn assignments(&mut self, assignments: &[Assignment<'_>], depth: u32) {
@@ -220,7 +228,7 @@ impl Seen<'_> {
 
     fn all(&mut self, words: &[Word<'_>], depth: u32) {
         for word in words {
-            self.words += 1;
+            self.words += u32::from(!self.copied);
             self.word(word, depth);
         }
     }
