@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use crate::reason::Reason;
+use crate::shell::changes::assigned_names;
 use crate::shell::deed::{Deed, Open, Text, Unknown};
 use crate::shell::produced;
 use crate::shell::state::{State, Value};
 use crate::shell::syntax::{Change, Command, Kind, List, Part, Span, Word};
-use crate::shell::walk::{Walk, assigned_names, number_value};
+use crate::shell::walk::{Walk, number_value};
 
 /// The most bytes that one word may grow to: variables can double each other.
 const MAX_BYTES: usize = 64 * 1024;

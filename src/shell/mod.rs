@@ -6,12 +6,14 @@
 //! packages, privileges. What is not understood is opaque, and no scope grants it unless it grants the
 //! very program that nobody understands. `docs/shell.md` says what is understood, and how it is tested.
 
+mod changes;
 mod deed;
 mod effects;
 mod environment;
 mod expand;
 mod explain;
 mod irregular;
+mod names;
 mod parse;
 mod produced;
 mod programs;
