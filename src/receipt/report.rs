@@ -1,4 +1,4 @@
-//! What a verifier found to be so (receipt-format §8.5).
+//! What a verifier found to be so (receipt-format §8.6).
 
 use std::fmt;
 

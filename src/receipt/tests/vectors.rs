@@ -113,7 +113,7 @@ fn the_example_of_the_specification_verifies() {
     assert!(opening.check(&body.action.commit));
 }
 
-/// The worked example of receipt-format §10.
+/// The worked example of receipt-format §12.
 pub(super) fn example() -> String {
     let mut story = Story::new(Signing::Every);
     story.labels = &["secret"];
