@@ -181,7 +181,7 @@ impl AuthorizerBuilder<Ready> {
 
     /// Goes on with the journal of an earlier process, from where a verifier found its end.
     #[must_use]
-    pub const fn with_resume(mut self, position: JournalPosition) -> Self {
+    pub fn with_resume(mut self, position: JournalPosition) -> Self {
         self.state.resume = Some(position);
         self
     }

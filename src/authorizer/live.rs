@@ -19,7 +19,7 @@ use crate::policy::{BundleLimits, Principal};
 use crate::reason::Reason;
 use crate::receipt::{
     self, About, CallRecord, DomainRecord, EffectRecord, EndStatus, Group, MAX_LABELS,
-    OutcomeRecord, OutcomeStatus, SessionId, Ticket, Turnstile,
+    OutcomeRecord, OutcomeStatus, SessionHead, SessionId, Ticket, Turnstile,
 };
 use crate::session::state::{Stage, State, labels_with};
 use crate::time::Timestamp;
@@ -290,10 +290,10 @@ impl Live {
     pub(crate) fn begin_head(&self) -> Result<Stop, AuthorizeError> {
         let mut state = self.lock()?;
         let (_, now) = state.advance(self.shared.clock.now().ok());
-        let (count, head) = (state.chain.lines(), state.chain.head());
+        let head = state.chain.session_head();
         let ticket = self.turn.issue();
         let earlier = self.take_earlier();
-        Ok(Stop { earlier, ticket, group: Group::default(), end: None, count, head, now })
+        Ok(Stop { earlier, ticket, group: Group::default(), end: None, head, now })
     }
 
     /// Starts to end the session: permits that are out are void, and nothing follows the last line.
@@ -327,19 +327,19 @@ impl Live {
         };
         group.lines.push(state.chain.end(&self.shared.key, status, now)?);
         state.closed = true;
-        let (count, head) = (state.chain.lines(), state.chain.head());
+        let head = state.chain.session_head();
         let earlier = self.take_earlier();
-        Ok(Stop { earlier, ticket, group, end: Some(status), count, head, now })
+        Ok(Stop { earlier, ticket, group, end: Some(status), head, now })
     }
 
     /// Adds the journal's line to a stop. The session's own turn has come, so that the journal is not
     /// tied to lines that may never be stored.
     pub(crate) fn tie(&self, stop: Stop) -> Result<Pending<()>, AuthorizeError> {
-        let Stop { mut group, end, count, head, now, .. } = stop;
+        let Stop { mut group, end, head, now, .. } = stop;
         let pending = self.shared.write_journal(now, |journal, now| {
             group.lines.push(match end {
-                None => journal.head(self.id, count, head, now)?,
-                Some(status) => journal.close(self.id, count, head, status, now)?,
+                None => journal.head(&head, now)?,
+                Some(status) => journal.close(&head, status, now)?,
             });
             Ok((group, ()))
         });
@@ -376,8 +376,7 @@ pub(crate) struct Stop {
     pub(crate) ticket: Ticket,
     group: Group,
     end: Option<EndStatus>,
-    count: u64,
-    head: Digest,
+    head: SessionHead,
     now: Timestamp,
 }
 

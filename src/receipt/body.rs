@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::form::{Counters, Field, FormError, List, Reader, Text, object, words};
+use super::tree::TreeHash;
 use super::{MAX_LABEL, MAX_LABELS, hex};
 use crate::digest::Digest;
 
@@ -203,6 +204,8 @@ object! {
         session: SessionId,
         /// Milliseconds since 1970.
         time: u64,
+        /// Root of the session tree over the lines that are accounted for.
+        tree: TreeHash,
     }
 }
 
@@ -227,6 +230,8 @@ object! {
         status: EndStatus,
         /// Milliseconds since 1970.
         time: u64,
+        /// Root of the session tree over the lines that are accounted for.
+        tree: TreeHash,
     }
 }
 

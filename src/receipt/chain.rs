@@ -9,8 +9,10 @@ use super::body::{
 use super::commitment::{self, Openings, SaltSecret};
 use super::form::{Counters, Field, Text};
 use super::group::Group;
+use super::journal::SessionHead;
 use super::key::{EpochKey, SignError};
 use super::line::{Kind, Line, WriteError};
+use super::tree::Frontier;
 use super::{FORMAT_VERSION, MAX_GROUP};
 use crate::digest::Digest;
 use crate::time::Timestamp;
@@ -153,6 +155,17 @@ pub struct SessionPosition {
     pub labels: Vec<String>,
     /// Allowed calls that wait for their outcome, ascending.
     pub pending: Vec<u64>,
+    /// The tree over the lines.
+    pub tree: Frontier,
+}
+
+impl SessionPosition {
+    /// Returns what a journal accounts for when it accounts for all these lines.
+    #[must_use]
+    pub fn session_head(&self) -> SessionHead {
+        let Self { session, lines, prev, tree, .. } = self;
+        SessionHead { session: *session, count: *lines, head: *prev, tree: tree.root() }
+    }
 }
 
 /// Writes the chain of one session. Holds its head and no lines.
@@ -170,6 +183,7 @@ pub struct SessionChain {
     epoch: u64,
     signing: Signing,
     openings: Openings,
+    tree: Frontier,
     ended: bool,
 }
 
@@ -198,6 +212,7 @@ impl SessionChain {
             epoch: key.number(),
             signing: key.signing(),
             openings,
+            tree: Frontier::new(),
             ended: false,
         };
         let about = &record.about;
@@ -250,6 +265,7 @@ impl SessionChain {
             epoch: key.number(),
             signing: position.signing,
             openings,
+            tree: position.tree.clone(),
             ended: false,
         };
         chain.check(key, time)?;
@@ -344,6 +360,7 @@ impl SessionChain {
             seq += 1;
             lines.push(line);
         }
+        lines.iter().for_each(|line| self.tree.push(line.leaf()));
         self.seq = seq;
         self.prev = prev;
         self.time = call.time.as_millis();
@@ -419,16 +436,23 @@ impl SessionChain {
         self.session
     }
 
-    /// Returns how many lines were written, which a journal's `head` counts.
+    /// Returns how many lines were written.
     #[must_use]
     pub fn lines(&self) -> u64 {
         self.seq
     }
 
-    /// Returns the link hash of the last line written, which a journal's `head` names.
+    /// Returns the link hash of the last line written, which the next one names.
     #[must_use]
     pub fn head(&self) -> Digest {
         self.prev
+    }
+
+    /// Returns what a journal accounts for when it accounts for all lines written.
+    #[must_use]
+    pub fn session_head(&self) -> SessionHead {
+        let tree = self.tree.root();
+        SessionHead { session: self.session, count: self.seq, head: self.prev, tree }
     }
 
     /// Returns the number that the next call will have.
@@ -465,6 +489,7 @@ impl SessionChain {
         self.seq += 1;
         self.prev = line.link();
         self.time = time.as_millis();
+        self.tree.push(line.leaf());
     }
 }
 

@@ -73,6 +73,8 @@ words! {
         Outcome = "outcome",
         /// The journal and the session tell of the same lines.
         Head = "head",
+        /// The tree over the lines of a session is the one that the journal names.
+        Tree = "tree",
         /// The journal has the line that the caller holds.
         Position = "position",
         /// Lines that are accounted for are there.
@@ -112,6 +114,9 @@ impl Check {
             Self::Verdict => "The authorizer recorded a decision that contradicts itself.",
             Self::Outcome => "Something was reported as done that was not allowed, or twice.",
             Self::Head => "The journal accounts for other lines of the session than stand here.",
+            Self::Tree => {
+                "The journal names another tree of lines than stands here: no proof holds."
+            }
             Self::Position => "The journal was rewritten after you took note of its head.",
             Self::Cut => "Lines that are known to have existed are missing at the end.",
             Self::Limit => "The file asks for more memory than a verifier grants.",

@@ -9,11 +9,12 @@ use super::body::{Close, EndStatus, Epoch, Head, Open, SessionId, Signing};
 use super::form::Field;
 use super::key::{EpochKey, SignError, Signer, possession_message};
 use super::line::{Kind, Line, WriteError};
+use super::tree::{Frontier, TreeHash};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
 /// Where a journal stands, as a verifier found it in what was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalPosition {
     /// The journal: link hash of its line 0.
@@ -28,6 +29,22 @@ pub struct JournalPosition {
     pub epoch: u64,
     /// Time of the last line.
     pub time: Timestamp,
+    /// The tree over the lines.
+    pub tree: Frontier,
+}
+
+/// How far a session has come: what a `head` or `close` of the journal says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionHead {
+    /// The session.
+    pub session: SessionId,
+    /// How many of its lines are accounted for, at least one.
+    pub count: u64,
+    /// Link hash of the last of them.
+    pub head: Digest,
+    /// Root of the tree over them.
+    pub tree: TreeHash,
 }
 
 /// Writes the journal of one authorizer. Holds its head, its epoch key and no lines.
@@ -103,19 +120,14 @@ impl Journal {
         self.write(Kind::Open, &body, time)
     }
 
-    /// Accounts for the first `count` lines of a session, the last of which has the link hash `head`.
+    /// Accounts for the first lines of a session, as far as it has come.
     ///
     /// # Errors
     ///
     /// Returns [`WriteError`] if a value does not fit the format or the time went back.
-    pub fn head(
-        &mut self,
-        session: SessionId,
-        count: u64,
-        head: Digest,
-        time: Timestamp,
-    ) -> Result<Line, WriteError> {
+    pub fn head(&mut self, session: &SessionHead, time: Timestamp) -> Result<Line, WriteError> {
         check_time(self.position.time, time)?;
+        let SessionHead { session, count, head, tree } = *session;
         if count == 0 {
             return Err(WriteError::Value(Kind::Head));
         }
@@ -128,6 +140,7 @@ impl Journal {
             seq: self.position.lines,
             session,
             time: time.as_millis(),
+            tree,
         };
         self.write(Kind::Head, &body, time)
     }
@@ -139,13 +152,12 @@ impl Journal {
     /// Returns [`WriteError`] if a value does not fit the format or the time went back.
     pub fn close(
         &mut self,
-        session: SessionId,
-        count: u64,
-        head: Digest,
+        session: &SessionHead,
         status: EndStatus,
         time: Timestamp,
     ) -> Result<Line, WriteError> {
         check_time(self.position.time, time)?;
+        let SessionHead { session, count, head, tree } = *session;
         if count == 0 {
             return Err(WriteError::Value(Kind::Close));
         }
@@ -159,6 +171,7 @@ impl Journal {
             session,
             status,
             time: time.as_millis(),
+            tree,
         };
         self.write(Kind::Close, &body, time)
     }
@@ -203,6 +216,8 @@ impl Journal {
         };
         let sign = |message: &[u8]| -> Result<[u8; 64], SignError> { identity.sign(message) };
         let line = Line::write(Kind::Epoch, &body, EPOCH_BYTES, Some(&sign))?;
+        let mut tree = position.map_or_else(Frontier::new, |position| position.tree.clone());
+        tree.push(line.leaf());
         let position = JournalPosition {
             id: position.map_or(line.link(), |position| position.id),
             identity: identity.public_key(),
@@ -210,6 +225,7 @@ impl Journal {
             prev: line.link(),
             epoch: number,
             time,
+            tree,
         };
         let key = Arc::new(EpochKey::new(position.id, number, signing, key));
         Ok((Self { position, key }, line))
@@ -226,6 +242,7 @@ impl Journal {
         self.position.lines += 1;
         self.position.prev = line.link();
         self.position.time = time;
+        self.position.tree.push(line.leaf());
         Ok(line)
     }
 }

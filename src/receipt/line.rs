@@ -10,6 +10,7 @@ use super::body::{
 };
 use super::form::{Field, FormError, Reader, words};
 use super::key::SignError;
+use super::tree::TreeHash;
 use super::{FORMAT_VERSION, MAX_GROUP, MAX_LINE_BYTES, hex};
 use crate::digest::Digest;
 
@@ -85,6 +86,12 @@ impl Line {
     #[must_use]
     pub fn link(&self) -> Digest {
         self.link
+    }
+
+    /// Returns the hash of the line as a leaf of a tree.
+    #[must_use]
+    pub fn leaf(&self) -> TreeHash {
+        TreeHash::of_line(self.text.as_bytes())
     }
 
     /// Reads the line's members.

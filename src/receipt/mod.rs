@@ -46,6 +46,7 @@ mod pipeline;
 mod report;
 mod sink;
 mod tracked;
+mod tree;
 mod verify;
 
 #[cfg(test)]
@@ -58,12 +59,13 @@ pub use commitment::{Opening, Openings};
 pub use file::{Durability, FileError, FileSink, Recovered};
 pub use form::{Counters, FormError, List, Text};
 pub use group::Group;
-pub use journal::{Journal, JournalPosition};
+pub use journal::{Journal, JournalPosition, SessionHead};
 pub use key::{EpochKey, IdentityKey, KeyError, SignError, Signer, TrustedKey};
 pub use line::{Body, Kind, Line, LineError, ParsedLine, WriteError};
 pub use pipeline::{OutOfTurn, Ready, StoreFailed, Ticket, Turn, Turnstile};
 pub use report::{Anchor, JournalReport, SessionReport, Verified};
 pub use sink::{AsyncReceiptSink, FnSink, MemorySink, ReceiptSink, SinkError, sink_fn};
+pub use tree::{ConsistencyProof, Frontier, InclusionProof, Tree, TreeHash};
 pub use verify::{Depth, Verifier};
 
 /// Longest line, without its line end.

@@ -6,6 +6,7 @@ use super::body::{EndStatus, SessionId, Signing};
 use super::chain::SessionPosition;
 use super::form::Counters;
 use super::journal::JournalPosition;
+use super::tree::Frontier;
 use super::verify::Depth;
 use crate::digest::Digest;
 use crate::time::Timestamp;
@@ -43,7 +44,7 @@ impl Verified {
     /// Returns what [`Journal::resume`](super::Journal::resume) needs.
     #[must_use]
     pub fn journal_position(&self) -> JournalPosition {
-        self.journal.position
+        self.journal.position.clone()
     }
 
     /// Returns what [`SessionChain::resume`](super::SessionChain::resume) needs; nothing for a
@@ -62,6 +63,7 @@ impl Verified {
             after: report.after.clone(),
             labels: report.labels.clone(),
             pending: report.pending.clone(),
+            tree: report.tree.clone(),
         })
     }
 }
@@ -172,6 +174,8 @@ pub struct SessionReport {
     /// The labels of the last receipt, ascending: the data classes that the session has touched.
     /// Empty if there is no receipt.
     pub labels: Vec<String>,
+    /// The tree over the lines.
+    pub tree: Frontier,
 }
 
 impl fmt::Display for SessionReport {

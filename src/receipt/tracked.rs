@@ -8,8 +8,10 @@ use super::HEAD_WINDOW;
 use super::body::{Begin, Domain, EndStatus, Open, Outcome, Receipt, Signing, Verdict};
 use super::check::{Chain, Check, VerifyError, show, show_text};
 use super::form::{Counters, Field as _, Reader};
+use super::journal::SessionHead;
 use super::line::Body;
 use super::report::SessionReport;
+use super::tree::{Frontier, TreeHash};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
@@ -22,10 +24,12 @@ pub(super) struct SessionState {
     pending: BTreeSet<u64>,
     /// The last counters, as text: they are needed only when the session is resumed.
     after: String,
-    /// Link hashes of the last lines, the last at the back.
-    recent: VecDeque<Digest>,
+    /// Link hashes and leaves of the last lines, the last at the back.
+    recent: VecDeque<(Digest, TreeHash)>,
+    /// The tree over the lines before those.
+    settled: Frontier,
     /// Heads whose line has not come.
-    heads: VecDeque<(u64, Digest)>,
+    heads: VecDeque<SessionHead>,
     last_count: u64,
     /// Position of the first line of the last unit: of a group, or a line by itself.
     unit: u64,
@@ -94,6 +98,7 @@ impl SessionState {
                 unconfirmed_lines: 0,
                 after: None,
                 labels: Vec::new(),
+                tree: Frontier::new(),
             },
             begin: open.begin,
             about: None,
@@ -101,6 +106,7 @@ impl SessionState {
             pending: BTreeSet::new(),
             after: String::new(),
             recent: VecDeque::new(),
+            settled: Frontier::new(),
             heads: VecDeque::new(),
             last_count: 0,
             unit: 0,
@@ -110,12 +116,11 @@ impl SessionState {
     /// Takes a `head` of the journal, or a `close` if there is a `status`.
     pub(super) fn head(
         &mut self,
-        count: u64,
-        head: Digest,
+        told: SessionHead,
         status: Option<EndStatus>,
         every: bool,
     ) -> Result<(), Wrong> {
-        let session = self.report.session;
+        let SessionHead { session, count, head, tree } = told;
         if let Some(status) = self.report.closed {
             let expected = format_args!("nothing after the close as {status}");
             return wrong(Check::Ended, expected, format_args!("more of session {session}"));
@@ -132,18 +137,19 @@ impl SessionState {
                 let expected = format_args!("at most {MAX_HEADS} heads before their lines");
                 return wrong(Check::Limit, expected, "more");
             }
-            self.heads.push_back((count, head));
+            self.heads.push_back(told);
             return Ok(());
         }
         let behind = usize::try_from(lines - count).unwrap_or(usize::MAX);
         let at = behind.checked_add(1).and_then(|back| self.recent.len().checked_sub(back));
-        let Some(link) = at.and_then(|at| self.recent.get(at)) else {
+        let Some((link, _)) = at.and_then(|at| self.recent.get(at)) else {
             let expected = format_args!("a head at most {HEAD_WINDOW} lines after its line");
             return wrong(Check::Head, expected, format_args!("one {behind} lines after"));
         };
         if *link != head {
             return wrong(Check::Head, link, head);
         }
+        self.check_tree(count, &tree)?;
         if let Some(status) = status {
             if lines > count && (status != EndStatus::Poisoned || self.unit > count) {
                 let expected = format_args!("{count} lines in session {session}");
@@ -340,6 +346,7 @@ impl SessionState {
         &mut self,
         body: &Body<'_>,
         link: Digest,
+        leaf: TreeHash,
         every: bool,
     ) -> Result<(), Wrong> {
         if !matches!(body, Body::Receipt(receipt) if receipt.index > 0) {
@@ -354,16 +361,19 @@ impl SessionState {
         if report.closed.is_some() && lines > self.last_count {
             report.unconfirmed_lines += 1;
         }
-        if self.recent.len() > HEAD_WINDOW {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(link);
-        while let Some((count, head)) = self.heads.front()
-            && *count == lines
+        if self.recent.len() > HEAD_WINDOW
+            && let Some((_, oldest)) = self.recent.pop_front()
         {
-            if *head != link {
+            self.settled.push(oldest);
+        }
+        self.recent.push_back((link, leaf));
+        while let Some(SessionHead { count, head, tree, .. }) = self.heads.front().copied()
+            && count == lines
+        {
+            if head != link {
                 return wrong(Check::Head, head, link);
             }
+            self.check_tree(count, &tree)?;
             self.heads.pop_front();
             self.proves(lines, every);
         }
@@ -381,11 +391,32 @@ impl SessionState {
 
     /// Returns how many lines the journal counts, if they are not all there.
     pub(super) fn awaited(&self) -> Option<u64> {
-        self.heads.back().map(|(count, _)| *count)
+        self.heads.back().map(|head| head.count)
+    }
+
+    /// Checks that `tree` is the root over the first `count` lines, the last of which is recent.
+    fn check_tree(&self, count: u64, tree: &TreeHash) -> Result<(), Wrong> {
+        let root = self.tree_of(count).root();
+        if root != *tree {
+            return wrong(Check::Tree, root, tree);
+        }
+        Ok(())
+    }
+
+    fn tree_of(&self, count: u64) -> Frontier {
+        let mut tree = self.settled.clone();
+        for (_, leaf) in &self.recent {
+            if tree.size() == count {
+                break;
+            }
+            tree.push(*leaf);
+        }
+        tree
     }
 
     /// Reports what is so at the end of the file.
     pub(super) fn finish(mut self) -> SessionReport {
+        self.report.tree = self.tree_of(self.report.lines);
         self.report.incomplete_groups += u64::from(self.group.is_some());
         self.report.pending = self.pending.into_iter().collect();
         let after = Counters::read(&mut Reader::new(&self.after));

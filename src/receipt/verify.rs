@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::io::{BufRead, Read as _};
 
-use super::body::{Begin, EndStatus, Epoch, Open, SessionId, Signing};
+use super::body::{Begin, Close, EndStatus, Epoch, Head, Open, SessionId, Signing};
 use super::check::{Chain, Check, VerifyError, show, show_text};
-use super::journal::JournalPosition;
+use super::journal::{JournalPosition, SessionHead};
 use super::key::{TrustedKey, possession_message};
 use super::line::{Body, Kind, LineError, ParsedLine, link_hash};
 use super::report::{Anchor, JournalReport, Verified};
 use super::tracked::SessionState;
+use super::tree::{Frontier, TreeHash};
 use super::{MAX_LINE_BYTES, hex};
 use crate::digest::Digest;
 use crate::time::Timestamp;
@@ -131,6 +132,13 @@ struct Run<'v> {
     anchor: Anchor,
 }
 
+/// What a line is called in its chain and in its tree.
+#[derive(Clone, Copy)]
+struct Place {
+    link: Digest,
+    leaf: TreeHash,
+}
+
 struct JournalState {
     position: JournalPosition,
     /// Epoch n is at n - 1.
@@ -157,21 +165,21 @@ impl<'v> Run<'v> {
 
     fn check(&mut self, line: &[u8]) -> Result<(), VerifyError> {
         let parsed = ParsedLine::parse(line).map_err(|error| self.line_error(&error))?;
-        let link = link_hash(line);
+        let place = Place { link: link_hash(line), leaf: TreeHash::of_line(line) };
         if parsed.body.is_journal() {
-            self.journal_line(&parsed, link)
+            self.journal_line(&parsed, place)
         } else {
-            self.session_line(&parsed, link)
+            self.session_line(&parsed, place)
         }
     }
 
-    fn journal_line(&mut self, line: &ParsedLine<'_>, link: Digest) -> Result<(), VerifyError> {
+    fn journal_line(&mut self, line: &ParsedLine<'_>, place: Place) -> Result<(), VerifyError> {
         let body = &line.body;
         let starts = body.seq() == 0;
         let chain = Chain::Journal;
         let Some(journal) = &self.journal else {
             return match body {
-                Body::Epoch(epoch) if starts => self.epoch_line(line, epoch, link),
+                Body::Epoch(epoch) if starts => self.epoch_line(line, epoch, place),
                 _ => self.fail(
                     Chain::File,
                     Check::Start,
@@ -200,26 +208,32 @@ impl<'v> Run<'v> {
         }
         self.check_time(chain, position.time.as_millis(), body.time())?;
         if let Body::Epoch(epoch) = body {
-            return self.epoch_line(line, epoch, link);
+            return self.epoch_line(line, epoch, place);
         }
         let key = self.epoch_key(epoch).map(|epoch| epoch.key);
         self.check_signature(chain, line, key, true)?;
         match body {
             Body::Open(open) => self.open_line(open)?,
-            Body::Head(head) => self.head_line(head.session, head.count, head.head, None)?,
-            Body::Close(close) => {
-                self.head_line(close.session, close.count, close.head, Some(close.status))?;
+            Body::Head(Head { session, count, head, tree, .. }) => {
+                let told =
+                    SessionHead { session: *session, count: *count, head: *head, tree: *tree };
+                self.head_line(told, None)?;
+            }
+            Body::Close(Close { session, count, head, tree, status, .. }) => {
+                let told =
+                    SessionHead { session: *session, count: *count, head: *head, tree: *tree };
+                self.head_line(told, Some(*status))?;
             }
             _ => {}
         }
-        self.journal_moves(body, link)
+        self.journal_moves(body, place)
     }
 
     fn epoch_line(
         &mut self,
         line: &ParsedLine<'_>,
         epoch: &Epoch,
-        link: Digest,
+        place: Place,
     ) -> Result<(), VerifyError> {
         let chain = Chain::Journal;
         let number = self.journal.as_ref().map_or(1, |journal| journal.position.epoch + 1);
@@ -247,26 +261,29 @@ impl<'v> Run<'v> {
         self.check_signature(chain, line, Some(*identity), true)?;
         let journal = self.journal.get_or_insert_with(|| JournalState {
             position: JournalPosition {
-                id: link,
+                id: place.link,
                 identity: epoch.identity,
                 lines: 0,
-                prev: link,
+                prev: place.link,
                 epoch: 0,
                 time: Timestamp::from_millis(epoch.time),
+                tree: Frontier::new(),
             },
             epochs: Vec::new(),
         });
         journal.epochs.push(EpochState { key, signing: epoch.signing });
-        self.journal_moves(&line.body, link)
+        self.journal_moves(&line.body, place)
     }
 
-    fn journal_moves(&mut self, body: &Body<'_>, link: Digest) -> Result<(), VerifyError> {
+    fn journal_moves(&mut self, body: &Body<'_>, place: Place) -> Result<(), VerifyError> {
+        let Place { link, leaf } = place;
         if let Some(journal) = &mut self.journal {
             let position = &mut journal.position;
             position.lines = body.seq() + 1;
             position.prev = link;
             position.epoch = body.epoch();
             position.time = Timestamp::from_millis(body.time());
+            position.tree.push(leaf);
         }
         if let Some(held) = self.verifier.positions.get(&body.seq()) {
             if *held != link {
@@ -294,17 +311,15 @@ impl<'v> Run<'v> {
     /// Checks a `head`, or a `close` if there is a `status`.
     fn head_line(
         &mut self,
-        session: SessionId,
-        count: u64,
-        head: Digest,
+        told: SessionHead,
         status: Option<EndStatus>,
     ) -> Result<(), VerifyError> {
-        let number = self.line;
+        let (number, session) = (self.line, told.session);
         let every = self.verifier.depth == Depth::EverySignature;
         match self.index.get(&session).and_then(|at| self.sessions.get_mut(*at)) {
-            Some(state) => state
-                .head(count, head, status, every)
-                .map_err(|wrong| wrong.at(number, Chain::Journal)),
+            Some(state) => {
+                state.head(told, status, every).map_err(|wrong| wrong.at(number, Chain::Journal))
+            }
             None => {
                 let found = format_args!("session {session}");
                 self.fail(Chain::Journal, Check::Announced, "a session that was opened", found)
@@ -312,7 +327,7 @@ impl<'v> Run<'v> {
         }
     }
 
-    fn session_line(&mut self, line: &ParsedLine<'_>, link: Digest) -> Result<(), VerifyError> {
+    fn session_line(&mut self, line: &ParsedLine<'_>, place: Place) -> Result<(), VerifyError> {
         let body = &line.body;
         let Some(journal) = &self.journal else {
             let found = format_args!("`{}`", body.kind());
@@ -340,7 +355,7 @@ impl<'v> Run<'v> {
             return self.fail(chain, Check::Sequence, report.lines, body.seq());
         }
         if let Body::Begin(begin) = body {
-            self.check_announced(chain, state, begin, link)?;
+            self.check_announced(chain, state, begin, place.link)?;
         } else if body.prev() != Some(report.head) {
             return self.fail(chain, Check::Link, report.head, show(body.prev()));
         }
@@ -377,7 +392,7 @@ impl<'v> Run<'v> {
             Body::End(end) => state.end(end.status),
             _ => Ok(()),
         };
-        let moved = meant.and_then(|()| state.moves(body, link, every));
+        let moved = meant.and_then(|()| state.moves(body, place.link, place.leaf, every));
         moved.map_err(|wrong| wrong.at(number, chain))
     }
 

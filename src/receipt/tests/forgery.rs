@@ -378,7 +378,7 @@ fn nothing_follows_an_end_or_a_close() {
         let time = story.tick();
         let close = story
             .journal
-            .close(session(4), stored.lines, stored.prev, EndStatus::Poisoned, time)
+            .close(&stored.session_head(), EndStatus::Poisoned, time)
             .expect("a close");
         if close_first {
             story.push(close.clone());
@@ -451,17 +451,49 @@ fn heads_tell_of_the_same_lines() {
     refused(&with(&hash, &"0".repeat(64)), Check::Head, head + 1);
     // Counts that go back.
     let mut story = Story::of(6, Signing::Heads);
-    let (count, time) = (story.chain.lines() - 1, story.tick());
-    let line = story.journal.head(session(4), count, digest("x"), time).expect("a head");
+    let time = story.tick();
+    let mut told = story.chain.session_head();
+    told.count -= 1;
+    let line = story.journal.head(&told, time).expect("a head");
     story.push(line);
     refused(&story.lines, Check::Head, story.lines.len());
     // A head before its line, and wrong.
     let mut story = Story::new(Signing::Heads);
     let time = story.tick();
-    let line = story.journal.head(session(4), 2, digest("x"), time).expect("a head");
+    let told = SessionHead { count: 2, head: digest("x"), ..story.chain.session_head() };
+    let line = story.journal.head(&told, time).expect("a head");
     story.push(line);
     story.allow();
     refused(&story.lines, Check::Head, story.lines.len());
+}
+
+#[test]
+fn heads_name_the_tree_of_their_lines() {
+    // Both before and behind the line that they count last, in both modes.
+    for (signing, early) in
+        [(Signing::Every, false), (Signing::Heads, false), (Signing::Heads, true)]
+    {
+        for status in [None, Some(EndStatus::Dropped)] {
+            let mut story = Story::of(9, signing);
+            let group = story.group(&[(Domain::Data, &[Verdict::Deny])]);
+            let (head, time) = (story.chain.session_head(), story.tick());
+            let told = SessionHead { tree: TreeHash::of_line(b"x"), ..head };
+            let line = match status {
+                None => story.journal.head(&told, time),
+                Some(status) => story.journal.close(&told, status, time),
+            };
+            let line = line.expect("a head");
+            let at = story.lines.len() + 2;
+            if early {
+                story.push(line);
+                story.push(group);
+            } else {
+                story.push(group);
+                story.push(line);
+            }
+            refused(&story.lines, Check::Tree, at);
+        }
+    }
 }
 
 #[test]

@@ -189,8 +189,7 @@ impl Story {
 
     pub(super) fn head(&mut self) {
         let time = self.tick();
-        let (session, lines, head) = (self.chain.session(), self.chain.lines(), self.chain.head());
-        let line = self.journal.head(session, lines, head, time).expect("a head");
+        let line = self.journal.head(&self.chain.session_head(), time).expect("a head");
         self.push(line);
     }
 
@@ -203,8 +202,7 @@ impl Story {
 
     pub(super) fn close(&mut self, status: EndStatus) {
         let time = self.tick();
-        let (session, lines, head) = (self.chain.session(), self.chain.lines(), self.chain.head());
-        let line = self.journal.close(session, lines, head, status, time).expect("a close");
+        let line = self.journal.close(&self.chain.session_head(), status, time).expect("a close");
         self.push(line);
     }
 
@@ -477,7 +475,7 @@ fn a_writer_refuses_what_a_verifier_would() {
     assert!(Counters::new(vec![("b".into(), 1), ("a".into(), 1)]).is_none());
     assert!(Counters::new(vec![("ä".into(), 1)]).is_none());
     let other = IdentityKey::from_seed(&[9; 32]);
-    let position = *story.journal.position();
+    let position = story.journal.position().clone();
     let time = Timestamp::from_millis(story.now);
     assert!(Journal::resume(&position, &other, &EPOCHS[1], Signing::Every, time).is_err());
     assert!(!format!("{:?} {:?}", identity(), story.chain).contains("01010101"));

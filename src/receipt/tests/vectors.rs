@@ -192,7 +192,7 @@ pub(super) fn vectors() -> Vec<(&'static str, String)> {
     let time = poisoned.tick();
     let close = poisoned
         .journal
-        .close(session(4), position.lines, position.prev, EndStatus::Poisoned, time)
+        .close(&position.session_head(), EndStatus::Poisoned, time)
         .expect("a close");
     poisoned.push(group);
     poisoned.push(close);
@@ -369,6 +369,18 @@ pub(super) fn vectors() -> Vec<(&'static str, String)> {
         "a domain twice in a group",
         bad(Check::Group, 5),
         ndjson(&group.lines),
+    );
+    let mut other = Story::new(Signing::Every);
+    other.allow();
+    let told = SessionHead { tree: TreeHash::of_line(b"x"), ..other.chain.session_head() };
+    let time = other.tick();
+    let line = other.journal.head(&told, time).expect("a head");
+    other.push(line);
+    add(
+        "bad-tree",
+        "the head names another tree of lines",
+        bad(Check::Tree, 5),
+        ndjson(&other.lines),
     );
     let mut unknown = every.lines.clone();
     unknown.remove(1);
