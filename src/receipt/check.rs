@@ -75,6 +75,8 @@ words! {
         Head = "head",
         /// The tree over the lines of a session is the one that the journal names.
         Tree = "tree",
+        /// The journal is the one of the checkpoint that the caller holds, and continues it.
+        Checkpoint = "checkpoint",
         /// The journal has the line that the caller holds.
         Position = "position",
         /// Lines that are accounted for are there.
@@ -116,6 +118,9 @@ impl Check {
             Self::Head => "The journal accounts for other lines of the session than stand here.",
             Self::Tree => {
                 "The journal names another tree of lines than stands here: no proof holds."
+            }
+            Self::Checkpoint => {
+                "The journal is another than the one that was signed for others to keep."
             }
             Self::Position => "The journal was rewritten after you took note of its head.",
             Self::Cut => "Lines that are known to have existed are missing at the end.",

@@ -59,18 +59,25 @@ impl Opening {
     #[must_use]
     pub fn to_line(&self) -> String {
         let mut out = String::with_capacity(self.value.len() + 256);
-        out.push_str("{\"opening\":{\"call\":");
-        self.call.write(&mut out);
-        out.push_str(",\"name\":");
-        crate::value::write_string(&mut out, &self.name);
-        out.push_str(",\"salt\":");
-        self.salt.write(&mut out);
-        out.push_str(",\"session\":");
-        self.session.write(&mut out);
-        out.push_str(",\"value\":");
-        crate::value::write_string(&mut out, &self.value);
-        out.push_str("}}");
+        out.push_str("{\"opening\":");
+        self.write(&mut out);
+        out.push('}');
         out
+    }
+
+    /// Writes the object that a line of its own and a disclosure have in common.
+    pub(super) fn write(&self, out: &mut String) {
+        out.push_str("{\"call\":");
+        self.call.write(out);
+        out.push_str(",\"name\":");
+        crate::value::write_string(out, &self.name);
+        out.push_str(",\"salt\":");
+        self.salt.write(out);
+        out.push_str(",\"session\":");
+        self.session.write(out);
+        out.push_str(",\"value\":");
+        crate::value::write_string(out, &self.value);
+        out.push('}');
     }
 
     /// Reads a line that [`Opening::to_line`] wrote.
@@ -83,7 +90,16 @@ impl Opening {
             return Err(FormError::new(MAX_OPENING_BYTES, "a shorter line", b""));
         }
         let mut reader = Reader::with_max_text(line, MAX_VALUE_BYTES);
-        reader.expect("{\"opening\":{\"call\":")?;
+        reader.expect("{\"opening\":")?;
+        let opening = Self::read(&mut reader)?;
+        reader.expect("}")?;
+        reader.end()?;
+        Ok(opening)
+    }
+
+    /// Reads what [`write`](Self::write) writes.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, FormError> {
+        reader.expect("{\"call\":")?;
         let call = reader.integer()?;
         reader.expect(",\"name\":")?;
         let name = reader.string()?.into_owned();
@@ -93,8 +109,7 @@ impl Opening {
         let session = SessionId::from_bytes(reader.hex()?);
         reader.expect(",\"value\":")?;
         let value = reader.string()?.into_owned();
-        reader.expect("}}")?;
-        reader.end()?;
+        reader.expect("}")?;
         Ok(Self { session, call, name, salt, value })
     }
 }
@@ -189,7 +204,7 @@ pub(super) const FACTS: &str = "facts";
 pub(super) const RESULT: &str = "result";
 
 /// The longest value that can be opened.
-const MAX_VALUE_BYTES: usize = 1 << 20;
+pub(super) const MAX_VALUE_BYTES: usize = 1 << 20;
 
 /// The longest line of an opening: its value with every byte escaped, and the rest.
 const MAX_OPENING_BYTES: usize = 8 << 20;

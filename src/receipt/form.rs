@@ -278,7 +278,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads `[…]`.
-    fn list<T>(
+    pub(super) fn list<T>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<T, FormError>,
     ) -> Result<Vec<T>, FormError> {

@@ -93,6 +93,12 @@ impl fmt::Display for Verified {
                 "the journal holds line {seq} as given; lines may have been cut off after it, and \
                  off sessions after their last head"
             ),
+            Anchor::Checkpoint { size, witnesses } => write!(
+                f,
+                "the first {size} lines of the journal are those of the checkpoint, which {witnesses} \
+                 witnesses signed; lines may have been cut off after them, and off sessions after their \
+                 last head"
+            ),
         }
     }
 }
@@ -107,6 +113,13 @@ pub enum Anchor {
     Position {
         /// The latest such position.
         seq: u64,
+    },
+    /// A checkpoint: nothing up to its size is missing from the journal.
+    Checkpoint {
+        /// How many lines of the journal it signs.
+        size: u64,
+        /// How many witnesses that the caller knows had signed it.
+        witnesses: usize,
     },
 }
 

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
-use std::io::{BufRead, Read as _};
+use std::io::BufRead;
 
 use super::body::{Begin, Close, EndStatus, Epoch, Head, Open, SessionId, Signing};
 use super::check::{Chain, Check, VerifyError, show, show_text};
+use super::checkpoint::Checkpoint;
 use super::journal::{JournalPosition, SessionHead};
 use super::key::{TrustedKey, possession_message};
 use super::line::{Body, Kind, LineError, ParsedLine, link_hash};
+use super::reading::{LineReader, Next};
 use super::report::{Anchor, JournalReport, Verified};
 use super::tracked::SessionState;
 use super::tree::{Frontier, TreeHash};
@@ -29,6 +31,7 @@ pub struct Verifier {
     keys: Vec<TrustedKey>,
     depth: Depth,
     positions: BTreeMap<u64, Digest>,
+    checkpoints: BTreeMap<u64, Checkpoint>,
     withheld: bool,
     max_sessions: usize,
 }
@@ -41,6 +44,7 @@ impl Verifier {
             keys: vec![key],
             depth: Depth::EverySignature,
             positions: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
             withheld: false,
             max_sessions: MAX_SESSIONS,
         }
@@ -67,6 +71,16 @@ impl Verifier {
         self
     }
 
+    /// Requires that the journal is the one of `checkpoint` and begins with the lines that it signs.
+    ///
+    /// Of two checkpoints of one size the later call counts; hold them against each other with
+    /// [`Equivocation::between`](super::Equivocation::between).
+    #[must_use]
+    pub fn expect_checkpoint(mut self, checkpoint: &Checkpoint) -> Self {
+        self.checkpoints.insert(checkpoint.tree_head().size, checkpoint.clone());
+        self
+    }
+
     /// Accepts that all lines of a session are absent although the journal counts some. Such
     /// sessions are in [`Verified::missing`].
     #[must_use]
@@ -88,26 +102,23 @@ impl Verifier {
     ///
     /// Returns [`VerifyError`] for the first line that fails a check, for lines that the journal
     /// counts and that are not there, and if `file` cannot be read.
-    pub fn verify(&self, mut file: impl BufRead) -> Result<Verified, VerifyError> {
+    pub fn verify(&self, file: impl BufRead) -> Result<Verified, VerifyError> {
         let mut run = Run::new(self);
-        let mut line = Vec::with_capacity(4096);
-        let torn_bytes = loop {
-            line.clear();
-            let read = file.by_ref().take(MAX_LINE_BYTES as u64 + 2).read_until(b'\n', &mut line);
-            let bytes = read.map_err(|error| VerifyError::read(run.line + 1, error))?;
-            if line.last() == Some(&b'\n') {
-                line.pop();
-                run.line += 1;
-                run.check(&line)?;
-            } else if bytes > MAX_LINE_BYTES + 1 {
-                run.line += 1;
-                let expected = format!("at most {MAX_LINE_BYTES} bytes");
-                return Err(run.error(Chain::File, Check::Length, expected, "more"));
-            } else {
-                break bytes as u64;
+        let mut lines = LineReader::new(file);
+        loop {
+            run.line += 1;
+            match lines.next().map_err(|error| VerifyError::read(run.line, error))? {
+                Next::Line(line) => run.check(line)?,
+                Next::TooLong => {
+                    let expected = format!("at most {MAX_LINE_BYTES} bytes");
+                    return Err(run.error(Chain::File, Check::Length, expected, "more"));
+                }
+                Next::End { torn } => {
+                    run.line -= 1;
+                    return run.finish(torn);
+                }
             }
-        };
-        run.finish(torn_bytes)
+        }
     }
 }
 
@@ -285,12 +296,34 @@ impl<'v> Run<'v> {
             position.time = Timestamp::from_millis(body.time());
             position.tree.push(leaf);
         }
+        self.check_checkpoint(body.seq())?;
         if let Some(held) = self.verifier.positions.get(&body.seq()) {
             if *held != link {
                 return self.fail(Chain::Journal, Check::Position, held, link);
             }
             self.anchor = Anchor::Position { seq: body.seq() };
         }
+        Ok(())
+    }
+
+    /// Holds the journal, whose last line is `seq`, against the checkpoints that the caller has.
+    fn check_checkpoint(&mut self, seq: u64) -> Result<(), VerifyError> {
+        let Some(JournalState { position, .. }) = &self.journal else { return Ok(()) };
+        let chain = Chain::Journal;
+        if seq == 0 {
+            let mut held = self.verifier.checkpoints.values().map(Checkpoint::tree_head);
+            if let Some(other) = held.find(|head| head.journal != position.id) {
+                let expected = format_args!("journal {}", other.journal);
+                return self.fail(chain, Check::Checkpoint, expected, position.id);
+            }
+        }
+        let Some(held) = self.verifier.checkpoints.get(&(seq + 1)) else { return Ok(()) };
+        let (expected, root) = (held.tree_head().root, position.tree.root());
+        if root != expected {
+            return self.fail(chain, Check::Checkpoint, expected, root);
+        }
+        let witnesses = held.witnesses().len();
+        self.anchor = Anchor::Checkpoint { size: seq + 1, witnesses };
         Ok(())
     }
 
@@ -473,6 +506,11 @@ impl<'v> Run<'v> {
             && *seq >= journal.position.lines
         {
             return cut(Chain::Journal, format!("line {seq}"), journal.position.lines);
+        }
+        if let Some((size, _)) = self.verifier.checkpoints.last_key_value()
+            && *size > journal.position.lines
+        {
+            return cut(Chain::Journal, format!("{size} lines"), journal.position.lines);
         }
         let mut sessions = Vec::with_capacity(self.sessions.len());
         for state in self.sessions {

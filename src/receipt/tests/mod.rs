@@ -3,6 +3,8 @@
 #![expect(clippy::string_slice, reason = "the lines that are taken apart here are ASCII")]
 
 mod crash;
+mod evidence;
+mod evidence_vectors;
 mod forgery;
 mod labels;
 mod properties;
