@@ -1,8 +1,9 @@
-//! How many receipts a verifier gets through, on one thread.
+//! How many receipts a verifier gets through, on one thread and on two.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 mod support;
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use countersign::action::Connect;
@@ -21,12 +22,17 @@ fn main() {
     group.sample_size(10);
     for (name, depth, receipts) in [
         ("links", Depth::LinksOnly, size(100_000, 1_000)),
+        ("last_signature", Depth::LastSignature, size(100_000, 1_000)),
         ("every_signature", Depth::EverySignature, size(20_000, 1_000)),
     ] {
         let file = file(receipts);
         let verifier = Verifier::new(testing::trusted_key()).depth(depth);
         group.throughput(Throughput::Elements(receipts as u64));
         group.bench_function(name, |b| b.iter(|| verifier.verify(file.as_bytes()).unwrap()));
+        let two = verifier.threads(NonZero::new(2).unwrap());
+        group.bench_function(format!("{name}/two_threads"), |b| {
+            b.iter(|| two.verify(file.as_bytes()).unwrap())
+        });
     }
     group.finish();
     criterion.final_summary();

@@ -82,6 +82,9 @@ impl fmt::Display for Verified {
         if self.depth == Depth::LinksOnly {
             writeln!(f, "no signature was verified: only the links hold")?;
         }
+        if self.depth == Depth::LastSignature {
+            writeln!(f, "of the signatures in one chain and epoch only the last was verified")?;
+        }
         match self.anchor {
             Anchor::Unanchored => write!(
                 f,

@@ -12,6 +12,7 @@ use super::journal::SessionHead;
 use super::line::Body;
 use super::report::SessionReport;
 use super::tree::{Frontier, TreeHash};
+use super::verify::Held;
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
@@ -31,6 +32,8 @@ pub(super) struct SessionState {
     /// Heads whose line has not come.
     heads: VecDeque<SessionHead>,
     last_count: u64,
+    /// The last signature, where one stands for many.
+    pub(super) held: Held,
     /// Position of the first line of the last unit: of a group, or a line by itself.
     unit: u64,
 }
@@ -109,6 +112,7 @@ impl SessionState {
             settled: Frontier::new(),
             heads: VecDeque::new(),
             last_count: 0,
+            held: Held::default(),
             unit: 0,
         }
     }
@@ -118,7 +122,7 @@ impl SessionState {
         &mut self,
         told: SessionHead,
         status: Option<EndStatus>,
-        every: bool,
+        signed: bool,
     ) -> Result<(), Wrong> {
         let SessionHead { session, count, head, tree } = told;
         if let Some(status) = self.report.closed {
@@ -161,7 +165,7 @@ impl SessionState {
                 return wrong(Check::Head, expected, show(end));
             }
         }
-        self.proves(count, every);
+        self.proves(count, signed);
         Ok(())
     }
 
@@ -347,7 +351,7 @@ impl SessionState {
         body: &Body<'_>,
         link: Digest,
         leaf: TreeHash,
-        every: bool,
+        signed: bool,
     ) -> Result<(), Wrong> {
         if !matches!(body, Body::Receipt(receipt) if receipt.index > 0) {
             self.unit = body.seq();
@@ -375,7 +379,7 @@ impl SessionState {
             }
             self.check_tree(count, &tree)?;
             self.heads.pop_front();
-            self.proves(lines, every);
+            self.proves(lines, signed);
         }
         if let Some(status) = self.report.closed
             && lines == self.last_count
@@ -384,7 +388,7 @@ impl SessionState {
             return wrong(Check::Head, expected, show(self.report.ended));
         }
         if self.report.signing == Signing::Every || lines == 1 {
-            self.proves(lines, every);
+            self.proves(lines, signed);
         }
         Ok(())
     }
@@ -425,8 +429,8 @@ impl SessionState {
     }
 
     /// Notes that a signature stands for the first `lines` lines.
-    fn proves(&mut self, lines: u64, every: bool) {
-        if every {
+    fn proves(&mut self, lines: u64, signed: bool) {
+        if signed {
             self.report.proven_lines = self.report.proven_lines.max(lines);
         }
     }

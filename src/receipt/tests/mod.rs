@@ -287,8 +287,19 @@ pub(super) fn ndjson(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
+/// Verifies on one thread and on three, which must find the same.
 pub(super) fn verify(lines: &[String]) -> Result<Verified, VerifyError> {
-    Verifier::new(trusted()).verify(ndjson(lines).as_bytes())
+    verify_at(Depth::EverySignature, lines)
+}
+
+pub(super) fn verify_at(depth: Depth, lines: &[String]) -> Result<Verified, VerifyError> {
+    let verifier = Verifier::new(trusted()).depth(depth);
+    let file = ndjson(lines);
+    let found = verifier.verify(file.as_bytes());
+    let threads = std::num::NonZero::new(3).expect("three");
+    let again = verifier.threads(threads).verify(file.as_bytes());
+    assert_eq!(format!("{found:?}"), format!("{again:?}"));
+    found
 }
 
 pub(super) fn verify_links(lines: &[String]) -> Result<Verified, VerifyError> {

@@ -251,6 +251,57 @@ fn every_byte_counts() {
 }
 
 #[test]
+fn one_signature_stands_for_those_before_it() {
+    for signing in [Signing::Every, Signing::Heads] {
+        let mut story = Story::of(12, signing);
+        story.restart();
+        story.allow();
+        story.end(EndStatus::Dropped);
+        story.close(EndStatus::Dropped);
+        let every = verify(&story.lines).expect("it is good");
+        let last = verify_at(Depth::LastSignature, &story.lines).expect("it is good");
+        assert_eq!(every.sessions, last.sessions);
+        assert_ne!(every.to_string(), last.to_string());
+        let file = ndjson(&story.lines);
+        for at in (0..file.len()).step_by(37) {
+            let mut bytes = file.clone().into_bytes();
+            bytes[at] ^= 1;
+            let verifier = Verifier::new(trusted()).depth(Depth::LastSignature);
+            assert!(verifier.verify(&bytes[..]).is_err(), "byte {at}");
+        }
+        // The last signature of each chain and epoch, with nothing behind it that could tell.
+        for cut in 4..story.lines.len() {
+            let mut lines = story.lines[..cut].to_vec();
+            let Some((head, signature)) = lines[cut - 1].rsplit_once("\"sig\":\"") else {
+                continue;
+            };
+            let other = if signature.starts_with('0') { '1' } else { '0' };
+            lines[cut - 1] = format!("{head}\"sig\":\"{other}{}", &signature[1..]);
+            let error = verify_at(Depth::LastSignature, &lines).expect_err("it is forged");
+            assert_eq!((error.check(), error.line()), (Check::Signature, Some(cut as u64)));
+        }
+    }
+}
+
+#[test]
+fn an_error_in_the_middle_is_the_first_one_on_any_number_of_threads() {
+    // More lines than one thread takes at a time, wrong signatures and a broken link among them.
+    let story = Story::of(400, Signing::Every);
+    let wrong = |lines: &mut Vec<String>, at: usize| {
+        let (head, signature) = lines[at].rsplit_once("\"sig\":\"").expect("a signature");
+        let other = if signature.starts_with('0') { '1' } else { '0' };
+        lines[at] = format!("{head}\"sig\":\"{other}{}", &signature[1..]);
+    };
+    let mut lines = story.lines.clone();
+    wrong(&mut lines, 300);
+    refused(&lines, Check::Signature, 301);
+    wrong(&mut lines, 150);
+    refused(&lines, Check::Signature, 151);
+    lines.remove(100);
+    refused(&lines, Check::Sequence, 101);
+}
+
+#[test]
 fn another_key_is_not_trusted() {
     let story = Story::of(4, Signing::Every);
     let other = IdentityKey::from_seed(&[9; 32]).public_key();

@@ -1,146 +1,44 @@
-//! The verifier that a stranger runs (receipt-format §8). Checks stand in the order of §8.2.
+//! One pass over a file. Checks stand in the order of receipt-format §8.2.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Display;
-use std::io::BufRead;
 
-use super::body::{Begin, Close, EndStatus, Epoch, Head, Open, SessionId, Signing};
-use super::check::{Chain, Check, VerifyError, show, show_text};
-use super::checkpoint::Checkpoint;
-use super::journal::{JournalPosition, SessionHead};
-use super::key::{TrustedKey, possession_message};
-use super::line::{Body, Kind, LineError, ParsedLine, link_hash};
-use super::reading::{LineReader, Next};
-use super::report::{Anchor, JournalReport, Verified};
-use super::tracked::SessionState;
-use super::tree::{Frontier, TreeHash};
-use super::{MAX_LINE_BYTES, hex};
+use super::super::body::{Begin, Close, EndStatus, Epoch, Head, Open, SessionId, Signing};
+use super::super::check::{Chain, Check, VerifyError, show, show_text};
+use super::super::checkpoint::Checkpoint;
+use super::super::journal::{JournalPosition, SessionHead};
+use super::super::key::{TrustedKey, possession_message};
+use super::super::line::{Body, Kind, LineError, ParsedLine, link_hash};
+use super::super::report::{Anchor, JournalReport, Verified};
+use super::super::tracked::SessionState;
+use super::super::tree::{Frontier, TreeHash};
+use super::super::{MAX_LINE_BYTES, hex};
+use super::signature::{Held, Task, refused};
+use super::{Depth, Verifier};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
-/// Verifies receipt files against identity keys that come from elsewhere.
-///
-/// Reads line by line and keeps a bounded amount for each session.
-///
-/// # Security
-///
-/// Success says what [`Verified`] says and no more. Above all, lines cut off the end of the journal
-/// leave no trace unless the caller gives a position that it holds.
-#[derive(Clone, Debug)]
-pub struct Verifier {
-    keys: Vec<TrustedKey>,
-    depth: Depth,
-    positions: BTreeMap<u64, Digest>,
-    checkpoints: BTreeMap<u64, Checkpoint>,
-    withheld: bool,
-    max_sessions: usize,
-}
-
-impl Verifier {
-    /// Builds a verifier that trusts the identity `key`.
-    #[must_use]
-    pub fn new(key: TrustedKey) -> Self {
-        Self {
-            keys: vec![key],
-            depth: Depth::EverySignature,
-            positions: BTreeMap::new(),
-            checkpoints: BTreeMap::new(),
-            withheld: false,
-            max_sessions: MAX_SESSIONS,
-        }
-    }
-
-    /// Trusts one more identity key. A journal has one identity; this is for verifying several.
-    #[must_use]
-    pub fn trust(mut self, key: TrustedKey) -> Self {
-        self.keys.push(key);
-        self
-    }
-
-    /// Sets what is verified; [`Depth::EverySignature`] unless said otherwise.
-    #[must_use]
-    pub fn depth(mut self, depth: Depth) -> Self {
-        self.depth = depth;
-        self
-    }
-
-    /// Requires that line `seq` of the journal is there and has the link hash `link`.
-    #[must_use]
-    pub fn expect_journal_head(mut self, seq: u64, link: Digest) -> Self {
-        self.positions.insert(seq, link);
-        self
-    }
-
-    /// Requires that the journal is the one of `checkpoint` and begins with the lines that it signs.
-    ///
-    /// Of two checkpoints of one size the later call counts; hold them against each other with
-    /// [`Equivocation::between`](super::Equivocation::between).
-    #[must_use]
-    pub fn expect_checkpoint(mut self, checkpoint: &Checkpoint) -> Self {
-        self.checkpoints.insert(checkpoint.tree_head().size, checkpoint.clone());
-        self
-    }
-
-    /// Accepts that all lines of a session are absent although the journal counts some. Such
-    /// sessions are in [`Verified::missing`].
-    #[must_use]
-    pub fn allow_withheld_sessions(mut self) -> Self {
-        self.withheld = true;
-        self
-    }
-
-    /// Sets how many sessions a file may have; a million unless said otherwise.
-    #[must_use]
-    pub fn max_sessions(mut self, max_sessions: usize) -> Self {
-        self.max_sessions = max_sessions;
-        self
-    }
-
-    /// Verifies a whole receipt file.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`VerifyError`] for the first line that fails a check, for lines that the journal
-    /// counts and that are not there, and if `file` cannot be read.
-    pub fn verify(&self, file: impl BufRead) -> Result<Verified, VerifyError> {
-        let mut run = Run::new(self);
-        let mut lines = LineReader::new(file);
-        loop {
-            run.line += 1;
-            match lines.next().map_err(|error| VerifyError::read(run.line, error))? {
-                Next::Line(line) => run.check(line)?,
-                Next::TooLong => {
-                    let expected = format!("at most {MAX_LINE_BYTES} bytes");
-                    return Err(run.error(Chain::File, Check::Length, expected, "more"));
-                }
-                Next::End { torn } => {
-                    run.line -= 1;
-                    return run.finish(torn);
-                }
-            }
-        }
-    }
-}
-
-/// How much a verifier verifies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Depth {
-    /// Everything, each signature included.
-    EverySignature,
-    /// Everything but signatures: shows damage, not forgery.
-    LinksOnly,
-}
-
 /// One pass over a file.
-struct Run<'v> {
+pub(super) struct Run<'v> {
     verifier: &'v Verifier,
     line: u64,
     journal: Option<JournalState>,
     sessions: Vec<SessionState>,
     index: HashMap<SessionId, usize>,
-    message: Vec<u8>,
     anchor: Anchor,
+}
+
+/// A line whose form was checked, with what it is called.
+pub(super) struct Parsed<'a> {
+    line: ParsedLine<'a>,
+    place: Place,
+}
+
+impl<'a> Parsed<'a> {
+    pub(super) fn parse(line: &'a [u8]) -> Result<Self, LineError> {
+        let place = Place { link: link_hash(line), leaf: TreeHash::of_line(line) };
+        Ok(Self { line: ParsedLine::parse(line)?, place })
+    }
 }
 
 /// What a line is called in its chain and in its tree.
@@ -154,6 +52,7 @@ struct JournalState {
     position: JournalPosition,
     /// Epoch n is at n - 1.
     epochs: Vec<EpochState>,
+    held: Held,
 }
 
 struct EpochState {
@@ -162,35 +61,69 @@ struct EpochState {
 }
 
 impl<'v> Run<'v> {
-    fn new(verifier: &'v Verifier) -> Self {
+    pub(super) fn new(verifier: &'v Verifier) -> Self {
         Self {
             verifier,
             line: 0,
             journal: None,
             sessions: Vec::new(),
             index: HashMap::new(),
-            message: Vec::new(),
             anchor: Anchor::Unanchored,
         }
     }
 
-    fn check(&mut self, line: &[u8]) -> Result<(), VerifyError> {
-        let parsed = ParsedLine::parse(line).map_err(|error| self.line_error(&error))?;
-        let place = Place { link: link_hash(line), leaf: TreeHash::of_line(line) };
-        if parsed.body.is_journal() {
-            self.journal_line(&parsed, place)
+    /// Returns the number of the line that comes next.
+    pub(super) fn next_line(&self) -> u64 {
+        self.line + 1
+    }
+
+    /// Builds the error for a line that is longer than any may be.
+    pub(super) fn too_long(&mut self) -> VerifyError {
+        self.line += 1;
+        let expected = format!("at most {MAX_LINE_BYTES} bytes");
+        self.error(Chain::File, Check::Length, expected, "more")
+    }
+
+    /// Checks everything about the next line.
+    pub(super) fn check(&mut self, line: &[u8], room: &mut Vec<u8>) -> Result<(), VerifyError> {
+        let parsed = Parsed::parse(line);
+        let mut tasks = Vec::new();
+        let followed = self.follow(&parsed, &mut tasks);
+        tasks.iter().try_for_each(|task| task.verify(room))?;
+        followed
+    }
+
+    /// Checks everything about the next line but its signature, which is added to `tasks`. When this
+    /// fails, the signatures that were added come first.
+    pub(super) fn follow<'b>(
+        &mut self,
+        parsed: &'b Result<Parsed<'b>, LineError>,
+        tasks: &mut Vec<Task<'b>>,
+    ) -> Result<(), VerifyError> {
+        self.line += 1;
+        let Parsed { line, place } = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(self.line_error(error)),
+        };
+        if line.body.is_journal() {
+            self.journal_line(line, *place, tasks)
         } else {
-            self.session_line(&parsed, place)
+            self.session_line(line, *place, tasks)
         }
     }
 
-    fn journal_line(&mut self, line: &ParsedLine<'_>, place: Place) -> Result<(), VerifyError> {
+    fn journal_line<'b>(
+        &mut self,
+        line: &'b ParsedLine<'b>,
+        place: Place,
+        tasks: &mut Vec<Task<'b>>,
+    ) -> Result<(), VerifyError> {
         let body = &line.body;
         let starts = body.seq() == 0;
         let chain = Chain::Journal;
         let Some(journal) = &self.journal else {
             return match body {
-                Body::Epoch(epoch) if starts => self.epoch_line(line, epoch, place),
+                Body::Epoch(epoch) if starts => self.epoch_line(line, epoch, place, tasks),
                 _ => self.fail(
                     Chain::File,
                     Check::Start,
@@ -219,10 +152,17 @@ impl<'v> Run<'v> {
         }
         self.check_time(chain, position.time.as_millis(), body.time())?;
         if let Body::Epoch(epoch) = body {
-            return self.epoch_line(line, epoch, place);
+            return self.epoch_line(line, epoch, place, tasks);
         }
         let key = self.epoch_key(epoch).map(|epoch| epoch.key);
-        self.check_signature(chain, line, key, true)?;
+        if let Some(signed) = self.signed(chain, line, key, true)? {
+            match &mut self.journal {
+                Some(journal) if self.verifier.depth == Depth::LastSignature => {
+                    journal.held.hold(signed, tasks);
+                }
+                _ => tasks.push(signed),
+            }
+        }
         match body {
             Body::Open(open) => self.open_line(open)?,
             Body::Head(Head { session, count, head, tree, .. }) => {
@@ -240,11 +180,12 @@ impl<'v> Run<'v> {
         self.journal_moves(body, place)
     }
 
-    fn epoch_line(
+    fn epoch_line<'b>(
         &mut self,
-        line: &ParsedLine<'_>,
+        line: &'b ParsedLine<'b>,
         epoch: &Epoch,
         place: Place,
+        tasks: &mut Vec<Task<'b>>,
     ) -> Result<(), VerifyError> {
         let chain = Chain::Journal;
         let number = self.journal.as_ref().map_or(1, |journal| journal.position.epoch + 1);
@@ -261,7 +202,7 @@ impl<'v> Run<'v> {
             Ok(key) => key,
             Err(error) => return self.fail(chain, Check::Key, "a sound epoch key", error),
         };
-        if self.verifier.depth == Depth::EverySignature {
+        if self.verifier.depth != Depth::LinksOnly {
             let prev = epoch.prev.map_or([0; 32], |prev| *prev.as_bytes());
             let message = possession_message(&epoch.identity, &epoch.key, epoch.epoch, &prev);
             if !key.verifies(&message, &epoch.proof) {
@@ -269,7 +210,10 @@ impl<'v> Run<'v> {
                 return self.fail(chain, Check::Proof, "a proof by the epoch key", found);
             }
         }
-        self.check_signature(chain, line, Some(*identity), true)?;
+        tasks.extend(self.signed(chain, line, Some(*identity), true)?);
+        if let Some(journal) = &mut self.journal {
+            journal.held.release(tasks);
+        }
         let journal = self.journal.get_or_insert_with(|| JournalState {
             position: JournalPosition {
                 id: place.link,
@@ -281,6 +225,7 @@ impl<'v> Run<'v> {
                 tree: Frontier::new(),
             },
             epochs: Vec::new(),
+            held: Held::default(),
         });
         journal.epochs.push(EpochState { key, signing: epoch.signing });
         self.journal_moves(&line.body, place)
@@ -311,19 +256,21 @@ impl<'v> Run<'v> {
         let Some(JournalState { position, .. }) = &self.journal else { return Ok(()) };
         let chain = Chain::Journal;
         if seq == 0 {
-            let mut held = self.verifier.checkpoints.values().map(Checkpoint::tree_head);
+            let mut held = self.verifier.checkpoints.values().flatten().map(Checkpoint::tree_head);
             if let Some(other) = held.find(|head| head.journal != position.id) {
                 let expected = format_args!("journal {}", other.journal);
                 return self.fail(chain, Check::Checkpoint, expected, position.id);
             }
         }
-        let Some(held) = self.verifier.checkpoints.get(&(seq + 1)) else { return Ok(()) };
-        let (expected, root) = (held.tree_head().root, position.tree.root());
-        if root != expected {
-            return self.fail(chain, Check::Checkpoint, expected, root);
+        let root = position.tree.root();
+        for held in self.verifier.checkpoints.get(&(seq + 1)).into_iter().flatten() {
+            let expected = held.tree_head().root;
+            if root != expected {
+                return self.fail(chain, Check::Checkpoint, expected, root);
+            }
+            let witnesses = held.witnesses().len();
+            self.anchor = Anchor::Checkpoint { size: seq + 1, witnesses };
         }
-        let witnesses = held.witnesses().len();
-        self.anchor = Anchor::Checkpoint { size: seq + 1, witnesses };
         Ok(())
     }
 
@@ -348,10 +295,10 @@ impl<'v> Run<'v> {
         status: Option<EndStatus>,
     ) -> Result<(), VerifyError> {
         let (number, session) = (self.line, told.session);
-        let every = self.verifier.depth == Depth::EverySignature;
+        let signed = self.verifier.depth != Depth::LinksOnly;
         match self.index.get(&session).and_then(|at| self.sessions.get_mut(*at)) {
             Some(state) => {
-                state.head(told, status, every).map_err(|wrong| wrong.at(number, Chain::Journal))
+                state.head(told, status, signed).map_err(|wrong| wrong.at(number, Chain::Journal))
             }
             None => {
                 let found = format_args!("session {session}");
@@ -360,7 +307,12 @@ impl<'v> Run<'v> {
         }
     }
 
-    fn session_line(&mut self, line: &ParsedLine<'_>, place: Place) -> Result<(), VerifyError> {
+    fn session_line<'b>(
+        &mut self,
+        line: &'b ParsedLine<'b>,
+        place: Place,
+        tasks: &mut Vec<Task<'b>>,
+    ) -> Result<(), VerifyError> {
         let body = &line.body;
         let Some(journal) = &self.journal else {
             let found = format_args!("`{}`", body.kind());
@@ -409,14 +361,18 @@ impl<'v> Run<'v> {
             _ => report.signing,
         };
         let key = self.epoch_key(body.epoch()).map(|epoch| epoch.key);
-        self.check_signature(chain, line, key, signing == Signing::Every)?;
+        let signed = self.signed(chain, line, key, signing == Signing::Every)?;
 
         // From here on the session is changed; errors end the run, so half a change does no harm.
         let number = self.line;
-        let every = self.verifier.depth == Depth::EverySignature;
+        let depth = self.verifier.depth;
         let Some(state) = self.sessions.get_mut(at) else {
             return Ok(());
         };
+        match signed {
+            Some(signed) if depth == Depth::LastSignature => state.held.hold(signed, tasks),
+            signed => tasks.extend(signed),
+        }
         let meant = match body {
             Body::Begin(begin) => state.begin(begin),
             Body::Receipt(receipt) => state.receipt(receipt),
@@ -425,7 +381,11 @@ impl<'v> Run<'v> {
             Body::End(end) => state.end(end.status),
             _ => Ok(()),
         };
-        let moved = meant.and_then(|()| state.moves(body, place.link, place.leaf, every));
+        if state.report.ended.is_some() {
+            state.held.release(tasks);
+        }
+        let proves = depth != Depth::LinksOnly;
+        let moved = meant.and_then(|()| state.moves(body, place.link, place.leaf, proves));
         moved.map_err(|wrong| wrong.at(number, chain))
     }
 
@@ -460,30 +420,24 @@ impl<'v> Run<'v> {
         Ok(())
     }
 
-    fn check_signature(
-        &mut self,
+    /// Checks that a signature is there if and only if it must be, and returns it to be verified.
+    fn signed<'b>(
+        &self,
         chain: Chain,
-        line: &ParsedLine<'_>,
+        line: &'b ParsedLine<'b>,
         key: Option<TrustedKey>,
         required: bool,
-    ) -> Result<(), VerifyError> {
-        let found = match (&line.signature, required) {
-            (None, false) => return Ok(()),
-            (None, true) => "none",
-            (Some(_), false) => return self.fail(chain, Check::Signature, "none", "a signature"),
-            (Some(signature), true) => {
-                if self.verifier.depth == Depth::LinksOnly {
-                    return Ok(());
-                }
-                self.message.clear();
-                line.write_message(&mut self.message);
-                if key.is_some_and(|key| key.verifies(&self.message, signature)) {
-                    return Ok(());
-                }
-                "one that does not verify"
+    ) -> Result<Option<Task<'b>>, VerifyError> {
+        match (line.signature, key, required) {
+            (None, _, false) => Ok(None),
+            (Some(_), _, false) => self.fail(chain, Check::Signature, "none", "a signature"),
+            (None, _, true) => Err(refused(self.line, chain, "none")),
+            (Some(_), _, true) if self.verifier.depth == Depth::LinksOnly => Ok(None),
+            (Some(signature), Some(key), true) => {
+                Ok(Some(Task::new(self.line, chain, line, key, signature)))
             }
-        };
-        self.fail(chain, Check::Signature, "a signature by the key in force", found)
+            (Some(_), None, true) => Err(refused(self.line, chain, "one under no known key")),
+        }
     }
 
     fn epoch_key(&self, epoch: u64) -> Option<&EpochState> {
@@ -492,7 +446,8 @@ impl<'v> Run<'v> {
     }
 
     /// Checks what only the end of the file shows, and reports.
-    fn finish(mut self, torn_bytes: u64) -> Result<Verified, VerifyError> {
+    pub(super) fn finish(mut self, torn_bytes: u64) -> Result<Verified, VerifyError> {
+        self.verify_held()?;
         let line = self.line;
         let cut = |chain, expected: String, found: u64| {
             Err(VerifyError::new(None, chain, Check::Cut, expected, format!("{found} lines")))
@@ -535,6 +490,18 @@ impl<'v> Run<'v> {
         })
     }
 
+    /// Verifies the last signatures of all chains.
+    fn verify_held(&mut self) -> Result<(), VerifyError> {
+        let mut tasks = Vec::new();
+        if let Some(journal) = &mut self.journal {
+            journal.held.release(&mut tasks);
+        }
+        self.sessions.iter_mut().for_each(|state| state.held.release(&mut tasks));
+        tasks.sort_by_key(Task::line);
+        let mut room = Vec::new();
+        tasks.iter().try_for_each(|task| task.verify(&mut room))
+    }
+
     fn line_error(&self, error: &LineError) -> VerifyError {
         match error {
             LineError::TooLong { bytes } => {
@@ -573,6 +540,3 @@ impl<'v> Run<'v> {
         VerifyError::new(Some(self.line), chain, check, expected.to_string(), found.to_string())
     }
 }
-
-/// Most sessions of a file.
-const MAX_SESSIONS: usize = 1_000_000;

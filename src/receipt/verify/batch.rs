@@ -1,0 +1,224 @@
+//! Verifying on several threads: lines are read and hashed on all of them, their chains are followed
+//! on one, and signatures are verified on all again.
+
+use std::collections::VecDeque;
+use std::io::BufRead;
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::super::check::VerifyError;
+use super::super::line::LineError;
+use super::super::report::Verified;
+use super::run::{Parsed, Run};
+use super::signature::Task;
+use super::{MAX_LINE_BYTES, Verifier};
+
+/// How many bytes are in the works at a time.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// How many lines a thread takes at a time.
+const CHUNK_LINES: usize = 64;
+
+impl Verifier {
+    pub(super) fn verify_on(
+        &self,
+        threads: NonZero<usize>,
+        mut file: impl BufRead,
+    ) -> Result<Verified, VerifyError> {
+        let mut run = Run::new(self);
+        let mut bytes = Vec::with_capacity(BATCH_BYTES);
+        loop {
+            let more = fill(&mut bytes, &mut file)
+                .map_err(|error| VerifyError::read(run.next_line(), error));
+            let lines = lines(&bytes);
+            let end = lines.last().map_or(0, |line| line.end + 1);
+            Batch::new(&bytes, &lines).work(&mut run, threads)?;
+            let torn = bytes.len() - end;
+            if torn > MAX_LINE_BYTES + 1 {
+                return Err(run.too_long());
+            }
+            if !more? {
+                return run.finish(torn as u64);
+            }
+            bytes.drain(..end);
+        }
+    }
+}
+
+/// Reads until there are enough bytes or no more; tells whether there may be more.
+fn fill(bytes: &mut Vec<u8>, file: &mut impl BufRead) -> std::io::Result<bool> {
+    while bytes.len() < BATCH_BYTES {
+        let read = match file.fill_buf() {
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if read.is_empty() {
+            return Ok(false);
+        }
+        let taken = read.len().min(BATCH_BYTES - bytes.len());
+        bytes.extend_from_slice(read.get(..taken).unwrap_or_default());
+        file.consume(taken);
+    }
+    Ok(true)
+}
+
+/// Where the lines stand, without their ends.
+fn lines(bytes: &[u8]) -> Vec<Range<usize>> {
+    let mut lines = Vec::new();
+    let mut rest = bytes;
+    let mut start = 0;
+    // `skip_until` on bytes fails never, and searches as fast as can be.
+    while let Ok(length @ 1..) = rest.skip_until(b'\n') {
+        let end = start + length - 1;
+        if bytes.get(end) != Some(&b'\n') {
+            break;
+        }
+        lines.push(start..end);
+        start = end + 1;
+    }
+    lines
+}
+
+/// Lines as one thread has read them, once it has.
+type Chunk<'a> = OnceLock<Vec<Result<Parsed<'a>, LineError>>>;
+
+/// Lines that are in the works, and what is to be done with them.
+struct Batch<'a> {
+    bytes: &'a [u8],
+    chunks: Vec<(&'a [Range<usize>], Chunk<'a>)>,
+}
+
+/// What is left to do. Chunks are parsed in order; tasks are verified in any.
+struct Work<'a> {
+    next_chunk: usize,
+    tasks: VecDeque<Vec<Task<'a>>>,
+    /// No tasks will come any more.
+    done: bool,
+    /// The first line, so far, whose signature is wrong.
+    wrong: Option<(u64, VerifyError)>,
+}
+
+/// The work, and a bell for whoever waits for some.
+struct Desk<'a> {
+    work: Mutex<Work<'a>>,
+    changed: Condvar,
+}
+
+impl<'a> Desk<'a> {
+    fn lock(&self) -> MutexGuard<'_, Work<'a>> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'g>(&self, work: MutexGuard<'g, Work<'a>>) -> MutexGuard<'g, Work<'a>> {
+        self.changed.wait(work).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Work<'a>)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+}
+
+impl<'a> Batch<'a> {
+    fn new(bytes: &'a [u8], lines: &'a [Range<usize>]) -> Self {
+        let chunks = lines.chunks(CHUNK_LINES).map(|lines| (lines, OnceLock::new())).collect();
+        Self { bytes, chunks }
+    }
+
+    fn work(&self, run: &mut Run<'_>, threads: NonZero<usize>) -> Result<(), VerifyError> {
+        let work = Work { next_chunk: 0, tasks: VecDeque::new(), done: false, wrong: None };
+        let desk = Desk { work: Mutex::new(work), changed: Condvar::new() };
+        let followed = std::thread::scope(|scope| {
+            for _ in 1..threads.get() {
+                scope.spawn(|| self.help(&desk));
+            }
+            let followed = self.follow(run, &desk);
+            desk.change(|work| work.done = true);
+            self.help(&desk);
+            followed
+        });
+        // A signature stands before what its line and all later ones mean.
+        match desk.work.into_inner().unwrap_or_else(PoisonError::into_inner).wrong {
+            Some((_, error)) => Err(error),
+            None => followed,
+        }
+    }
+
+    /// Follows the chains through all lines in order; signatures are left to be verified.
+    fn follow<'b>(&'b self, run: &mut Run<'_>, desk: &Desk<'b>) -> Result<(), VerifyError>
+    where
+        'a: 'b,
+    {
+        for (_, parsed) in &self.chunks {
+            let parsed = self.wait_for(parsed, desk);
+            let mut tasks = Vec::new();
+            let result = parsed.iter().try_for_each(|parsed| run.follow(parsed, &mut tasks));
+            desk.change(|work| work.tasks.push_back(tasks));
+            result?;
+        }
+        Ok(())
+    }
+
+    fn wait_for<'b>(
+        &'b self,
+        parsed: &'b Chunk<'a>,
+        desk: &Desk<'b>,
+    ) -> &'b [Result<Parsed<'a>, LineError>] {
+        let mut work = desk.lock();
+        loop {
+            if let Some(parsed) = parsed.get() {
+                return parsed;
+            }
+            if work.next_chunk < self.chunks.len() {
+                let chunk = work.next_chunk;
+                work.next_chunk += 1;
+                drop(work);
+                self.parse(chunk);
+                work = desk.lock();
+            } else {
+                work = desk.wait(work);
+            }
+        }
+    }
+
+    /// Does what there is to do until nothing more can come.
+    fn help<'b>(&'b self, desk: &Desk<'b>) {
+        let mut room = Vec::new();
+        let mut work = desk.lock();
+        loop {
+            if work.next_chunk < self.chunks.len() && !work.done {
+                let chunk = work.next_chunk;
+                work.next_chunk += 1;
+                drop(work);
+                self.parse(chunk);
+                work = desk.lock();
+                desk.changed.notify_all();
+            } else if let Some(tasks) = work.tasks.pop_front() {
+                drop(work);
+                let wrong = tasks
+                    .iter()
+                    .find_map(|task| Some((task.line(), task.verify(&mut room).err()?)));
+                work = desk.lock();
+                if let Some(wrong) = wrong
+                    && work.wrong.as_ref().is_none_or(|first| wrong.0 < first.0)
+                {
+                    work.wrong = Some(wrong);
+                }
+            } else if work.done {
+                return;
+            } else {
+                work = desk.wait(work);
+            }
+        }
+    }
+
+    fn parse(&self, chunk: usize) {
+        let Some((lines, parsed)) = self.chunks.get(chunk) else { return };
+        let line =
+            |line: &Range<usize>| Parsed::parse(self.bytes.get(line.clone()).unwrap_or_default());
+        // Each chunk is taken by one thread alone.
+        drop(parsed.set(lines.iter().map(line).collect()));
+    }
+}
