@@ -7,6 +7,7 @@ use std::time::Duration;
 use zeroize::Zeroize as _;
 
 use crate::action::path::{FileSystem, PathResolver};
+use crate::authorizer::checkpoints::{Checkpoints, Planned};
 use crate::authorizer::shared::{Shared, Sink};
 use crate::authorizer::{AuthorizeError, Authorizer, Pending};
 use crate::entropy::{Entropy, EntropyError, SystemEntropy};
@@ -54,6 +55,7 @@ pub struct Ready {
     signing: Signing,
     openings: Openings,
     resume: Option<JournalPosition>,
+    checkpoints: Option<Checkpoints>,
 }
 
 /// Builds an [`Authorizer`]. Its states: [`NeedsPolicy`], [`NeedsIdentity`], [`NeedsSink`],
@@ -122,6 +124,7 @@ impl AuthorizerBuilder<NeedsSink> {
                 signing: Signing::Every,
                 openings: Openings::Keep,
                 resume: None,
+                checkpoints: None,
             },
         }
     }
@@ -183,6 +186,15 @@ impl AuthorizerBuilder<Ready> {
     #[must_use]
     pub fn with_resume(mut self, position: JournalPosition) -> Self {
         self.state.resume = Some(position);
+        self
+    }
+
+    /// Sets the name of the journal's checkpoints, and when they are signed; none are by default.
+    ///
+    /// Without a checkpoint that somebody else keeps, nobody can tell whether the end of the journal was cut off.
+    #[must_use]
+    pub fn with_checkpoints(mut self, checkpoints: Checkpoints) -> Self {
+        self.state.checkpoints = Some(checkpoints);
         self
     }
 
@@ -250,6 +262,11 @@ impl AuthorizerBuilder<Ready> {
         let key = Arc::clone(journal.epoch_key());
         let journal_turn = Turnstile::new();
         let ticket = journal_turn.issue();
+        let group = Group::from(line);
+        let plan = state.checkpoints;
+        let checkpoints = plan.map(|plan| Arc::new(Planned::new(plan, state.identity, now)));
+        let written =
+            checkpoints.as_ref().map(|plan| plan.written(&group, journal.position(), now));
         let shared = Shared {
             snapshot: RwLock::new(Arc::clone(state.bundle.snapshot())),
             journal: Mutex::new(journal),
@@ -262,10 +279,11 @@ impl AuthorizerBuilder<Ready> {
             environment: state.environment,
             permit_lifetime: state.permit_lifetime,
             openings: state.openings,
+            checkpoints,
             prepared: Mutex::new(HashMap::new()),
             resumed: Mutex::new(HashSet::new()),
         };
         let authorizer = Authorizer { shared: Arc::new(shared) };
-        Ok(Pending::new(Group::from(line), vec![ticket], authorizer))
+        Ok(Pending::new(group, vec![ticket], authorizer).with_journal(written))
     }
 }

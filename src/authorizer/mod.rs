@@ -2,6 +2,7 @@
 
 mod builder;
 mod call;
+mod checkpoints;
 mod decision;
 mod evaluator;
 pub(crate) mod gates;
@@ -15,13 +16,14 @@ use std::sync::{Arc, PoisonError};
 
 use crate::digest::Digest;
 use crate::policy::Enforced;
-use crate::receipt::{EpochKey, SinkError, WriteError};
+use crate::receipt::{Checkpoint, EpochKey, SignError, SinkError, WriteError};
 use crate::time::ClockError;
 
 pub use self::builder::{
     AuthorizerBuilder, BuildError, NeedsIdentity, NeedsPolicy, NeedsSink, Ready,
 };
 pub use self::call::{Call, CallError};
+pub use self::checkpoints::{CheckpointSink, Checkpoints};
 pub use self::decision::{Decision, Deferral, Denial, EffectDecision, EffectOutcome, Severity};
 pub use self::evaluator::{Evaluator, Judgement, Trial};
 pub use self::pending::{OutOfOrder, Pending};
@@ -86,6 +88,17 @@ impl Authorizer {
         self.shared.snapshot().digest()
     }
 
+    /// Signs a checkpoint of the lines of the journal that are stored by now, for others to keep.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AuthorizeError::Misuse`] where the builder was given no
+    /// [`Checkpoints`](AuthorizerBuilder::with_checkpoints), and [`AuthorizeError::Checkpoint`] when the identity
+    /// key refuses to sign.
+    pub fn checkpoint(&self) -> Result<Checkpoint, AuthorizeError> {
+        self.shared.checkpoint()
+    }
+
     /// Returns the epoch in force: its number, its journal.
     #[must_use]
     pub fn epoch(&self) -> &EpochKey {
@@ -112,6 +125,9 @@ pub enum AuthorizeError {
     /// The lines could not be written. The session is poisoned.
     #[error("the receipts could not be written")]
     Receipt(#[source] WriteError),
+    /// The identity key did not sign a checkpoint. Receipts are not concerned.
+    #[error("the checkpoint could not be signed")]
+    Checkpoint(#[source] SignError),
     /// The time cannot be told where no decision is on record that could say so.
     #[error("the time cannot be told")]
     Clock(#[from] ClockError),

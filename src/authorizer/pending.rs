@@ -1,6 +1,7 @@
 //! Lines that are not stored yet, and what is released once they are.
 
 use crate::authorizer::AuthorizeError;
+use crate::authorizer::checkpoints::Written;
 use crate::receipt::{Group, SinkError, StoreFailed, Ticket};
 
 /// A group of lines on its way to be stored, and what it holds back until it is.
@@ -22,6 +23,8 @@ use crate::receipt::{Group, SinkError, StoreFailed, Ticket};
 pub struct Pending<T> {
     group: Group,
     tickets: Vec<Ticket>,
+    /// Lines of the journal among them.
+    journal: Option<Written>,
     value: T,
 }
 
@@ -35,7 +38,12 @@ pub struct OutOfOrder<T>(
 
 impl<T> Pending<T> {
     pub(crate) fn new(group: Group, tickets: Vec<Ticket>, value: T) -> Self {
-        Self { group, tickets, value }
+        Self { group, tickets, journal: None, value }
+    }
+
+    /// Tells the plan of checkpoints once the lines are stored.
+    pub(crate) fn with_journal(self, journal: Option<Written>) -> Self {
+        Self { journal, ..self }
     }
 
     /// Returns the lines to store, and the openings that belong elsewhere.
@@ -101,6 +109,9 @@ impl<T> Pending<T> {
         for ticket in self.tickets {
             ticket.done().map_err(|_| AuthorizeError::Poisoned)?;
         }
+        if let Some(written) = self.journal {
+            written.stored();
+        }
         Ok(self.value)
     }
 
@@ -116,7 +127,8 @@ impl<T> Pending<T> {
     }
 
     pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Pending<U> {
-        Pending { group: self.group, tickets: self.tickets, value: map(self.value) }
+        let Self { group, tickets, journal, value } = self;
+        Pending { group, tickets, journal, value: map(value) }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use crate::action::path::PathResolver;
+use crate::authorizer::checkpoints::Planned;
 use crate::authorizer::{AuthorizeError, Pending};
 use crate::digest::Digest;
 use crate::entropy::Entropy;
@@ -13,8 +14,8 @@ use crate::governance::limits::SessionLimits;
 use crate::identity::SpiffeId;
 use crate::policy::{PrincipalGroup, Snapshot};
 use crate::receipt::{
-    AsyncReceiptSink, EpochKey, Group, Journal, Openings, ReceiptSink, SessionId, Turnstile,
-    WriteError,
+    AsyncReceiptSink, Checkpoint, EpochKey, Group, Journal, Openings, ReceiptSink, SessionId,
+    Turnstile, WriteError,
 };
 use crate::scope::{CompiledScope, ScopeError, TrustedScope};
 use crate::time::{Clock, Timestamp};
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) environment: Box<str>,
     pub(crate) permit_lifetime: Duration,
     pub(crate) openings: Openings,
+    pub(crate) checkpoints: Option<Arc<Planned>>,
     /// Compiled scopes that sessions still use, so that sessions of one task share one.
     pub(crate) prepared: Mutex<HashMap<Digest, Weak<Prepared>>>,
     /// Sessions that were resumed in this epoch: a second time would fork their chain.
@@ -112,7 +114,17 @@ impl Shared {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now.max(journal.position().time);
         let (group, value) = write(&mut journal, now)?;
-        Ok(Pending::new(group, vec![self.journal_turn.issue()], value))
+        let plan = self.checkpoints.as_ref();
+        let written = plan.map(|plan| plan.written(&group, journal.position(), now));
+        Ok(Pending::new(group, vec![self.journal_turn.issue()], value).with_journal(written))
+    }
+
+    /// Signs a checkpoint of all lines of the journal that are stored by now.
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint, AuthorizeError> {
+        let unnamed = "the builder was given no name for checkpoints";
+        let plan = self.checkpoints.as_ref().ok_or(AuthorizeError::Misuse(unnamed))?;
+        let signed = plan.sign().ok_or(AuthorizeError::Misuse("no line is stored yet"))?;
+        signed.map_err(AuthorizeError::Checkpoint)
     }
 
     /// Checks that the caller is the one who stores, before lines are written that nobody would.

@@ -16,6 +16,7 @@ mod bundle;
 mod cedar_traps;
 mod crash;
 mod decisions;
+mod evidence;
 #[cfg(feature = "macros")]
 mod guard;
 mod hostile;
