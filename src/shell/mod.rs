@@ -12,6 +12,7 @@ mod effects;
 mod environment;
 mod expand;
 mod explain;
+mod few;
 mod irregular;
 mod names;
 mod parse;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::shell::few::Few;
+
 /// A place in the line, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
@@ -35,7 +37,7 @@ pub(crate) struct Pipeline<'s> {
     pub(crate) background: bool,
     /// `!` or `time` stood in front.
     pub(crate) prefixed: bool,
-    pub(crate) commands: Vec<Command<'s>>,
+    pub(crate) commands: Few<Command<'s>>,
 }
 
 /// One command of a pipeline.
@@ -145,7 +147,7 @@ pub(crate) enum Operator {
 /// One word, after brace expansion and before all others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Word<'s> {
-    pub(crate) parts: Vec<Part<'s>>,
+    pub(crate) parts: Few<Part<'s>>,
     pub(crate) span: Span,
 }
 
@@ -176,11 +178,11 @@ pub(crate) enum Change<'s> {
     /// `${#name}`.
     Length,
     /// `:-`, `-`, `:=`, `=`, `:+`, `+`, `:?`, `?` and the word behind it.
-    Alternative { operator: &'s str, word: Word<'s> },
+    Alternative { operator: &'s str, word: Box<Word<'s>> },
     /// `#`, `##`, `%`, `%%` and the pattern.
-    Strip { operator: &'s str, pattern: Word<'s> },
+    Strip { operator: &'s str, pattern: Box<Word<'s>> },
     /// `/`, `//`, `/#`, `/%`, the pattern and the replacement.
-    Replace { operator: &'s str, pattern: Word<'s>, replacement: Word<'s> },
+    Replace { operator: &'s str, pattern: Box<Word<'s>>, replacement: Box<Word<'s>> },
     /// `:offset:length`, `^`, `,`, …: the value is not known; words in it are kept.
     Other { words: Vec<Word<'s>> },
 }

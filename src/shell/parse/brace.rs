@@ -81,7 +81,8 @@ impl<'s> Parser<'s> {
         let span = self.span_from(start);
         let groups = self.groups(&build, start)?;
         if !groups.iter().any(|group| group.active) {
-            words.push(Word { parts: build.parts, span });
+            let parts = self.finished(build.parts);
+            words.push(Word { parts, span });
             return Ok(());
         }
         self.check_seams(&build, start)?;
@@ -94,7 +95,7 @@ impl<'s> Parser<'s> {
         let results = self.product(&build.parts, &at, 0, build.parts.len())?;
         // An unquoted empty result is no word.
         let results = results.into_iter().filter(|parts| !parts.is_empty());
-        words.extend(results.map(|parts| Word { parts, span }));
+        words.extend(results.map(|parts| Word { parts: parts.into(), span }));
         Ok(())
     }
 

@@ -87,7 +87,7 @@ impl<'s> Parser<'s> {
         self.bump(2);
         let parts = self.arithmetic(Close::Double { semicolons: false })?;
         self.bump(2);
-        Ok(Kind::Arithmetic(Word { parts, span: self.span_from(start) }))
+        Ok(Kind::Arithmetic(Word { parts: parts.into(), span: self.span_from(start) }))
     }
 
     fn conditional(&mut self) -> Result<Kind<'s>> {
@@ -134,7 +134,7 @@ impl<'s> Parser<'s> {
                 return Err(self.reject("the head of a loop has not three parts"));
             }
             self.bump(2);
-            let head = Word { parts, span: self.span_from(start) };
+            let head = Word { parts: parts.into(), span: self.span_from(start) };
             self.blanks();
             if self.peek() == b';' {
                 self.bump(1);

@@ -1,6 +1,7 @@
 //! `[[ … ]]`, read with the rules that bash has for it: which word is an operator depends on where
 //! it stands.
 
+use crate::shell::few::Few;
 use crate::shell::syntax::{Part, Word};
 
 use super::cursor::{Parser, Result, ends_word};
@@ -108,7 +109,7 @@ impl<'s> Parser<'s> {
         let start = self.pos;
         self.bump(length);
         let text = self.slice(start, self.pos)?.into();
-        let parts = vec![Part::Literal { text, quoted: false }];
+        let parts = Few::one(Part::Literal { text, quoted: false });
         words.push(Word { parts, span: self.span_from(start) });
         self.count_words(1)
     }

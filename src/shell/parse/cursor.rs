@@ -1,7 +1,7 @@
 //! The place in the line, what has been counted, and the bytes that end things.
 
 use crate::reason::Reason;
-use crate::shell::syntax::Span;
+use crate::shell::syntax::{Part, Span};
 
 use super::{MAX_COMMANDS, MAX_DEPTH, MAX_WORDS, Reject};
 
@@ -25,6 +25,8 @@ pub(super) struct Parser<'s> {
     pub(super) nested: bool,
     /// Inside the text of a here-document, but in no substitution in it.
     pub(super) in_heredoc: bool,
+    /// An empty list for the parts of the next word.
+    pub(super) spare: Vec<Part<'s>>,
 }
 
 /// The line break behind which here-documents stand, and where reading goes on behind them.
@@ -57,6 +59,7 @@ impl<'s> Parser<'s> {
             heredoc: None,
             nested: false,
             in_heredoc: false,
+            spare: Vec::new(),
         }
     }
 

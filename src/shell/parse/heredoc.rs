@@ -33,7 +33,7 @@ impl<'s> Parser<'s> {
         } else {
             self.expanded_text(start, end, strip)?
         };
-        Ok(Word { parts, span: span(start, end) })
+        Ok(Word { parts: parts.into(), span: span(start, end) })
     }
 
     /// Reads the word behind `<<`. Returns it without quotes, and whether it had any.

@@ -1,5 +1,6 @@
 //! Lists, pipelines, and the reserved words between them.
 
+use crate::shell::few::Few;
 use crate::shell::syntax::{Command, Kind, Link, List, Operator, Part, Pipeline, Redirect, Word};
 
 use super::cursor::{Parser, Result, ends_word};
@@ -92,7 +93,7 @@ impl<'s> Parser<'s> {
 
     fn pipeline(&mut self, link: Link) -> Result<Pipeline<'s>> {
         let prefixed = self.pipeline_prefix()?;
-        let mut commands = Vec::with_capacity(1);
+        let mut commands = Few::new();
         loop {
             let mut command = self.command(!commands.is_empty())?;
             self.blanks();
@@ -112,7 +113,7 @@ impl<'s> Parser<'s> {
                     operator: Operator::DuplicateOut,
                     descriptor: 2,
                     variable: None,
-                    target: Word { parts: vec![one], span },
+                    target: Word { parts: Few::one(one), span },
                     span,
                 });
             }

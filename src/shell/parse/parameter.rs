@@ -1,5 +1,6 @@
 //! `${…}`.
 
+use crate::shell::few::Few;
 use crate::shell::syntax::{Change, Part, Word};
 
 use super::cursor::{Parser, Result, is_name, is_name_start};
@@ -42,10 +43,10 @@ impl<'s> Parser<'s> {
         self.leave();
         if subscript && !length {
             change = match change {
-                Change::Alternative { word, .. } => Change::Other { words: vec![word] },
-                Change::Strip { pattern, .. } => Change::Other { words: vec![pattern] },
+                Change::Alternative { word, .. } => Change::Other { words: vec![*word] },
+                Change::Strip { pattern, .. } => Change::Other { words: vec![*pattern] },
                 Change::Replace { pattern, replacement, .. } => {
-                    Change::Other { words: vec![pattern, replacement] }
+                    Change::Other { words: vec![*pattern, *replacement] }
                 }
                 Change::Other { words } => Change::Other { words },
                 Change::None | Change::Length => Change::Other { words: Vec::new() },
@@ -112,13 +113,15 @@ impl<'s> Parser<'s> {
                 self.bump(1);
                 let from = self.pos;
                 let inner = self.arithmetic(Close::Brace)?;
-                Ok(Change::Other { words: vec![Word { parts: inner, span: self.span_from(from) }] })
+                Ok(Change::Other {
+                    words: vec![Word { parts: inner.into(), span: self.span_from(from) }],
+                })
             }
             (operator @ (b'#' | b'%'), next) => {
                 self.bump(if next == operator { 2 } else { 1 });
                 let operator = self.slice(start, self.pos)?;
                 let pattern = self.pattern(quoted, Mode::Inside)?;
-                Ok(Change::Strip { operator, pattern })
+                Ok(Change::Strip { operator, pattern: Box::new(pattern) })
             }
             (b'/', _) => self.replace(quoted),
             (operator @ (b'^' | b','), next) => {
@@ -146,11 +149,11 @@ impl<'s> Parser<'s> {
                 // Bash looks for the end of a process substitution there, and does not run one.
                 return Err(self.reject("a process substitution inside a quoted expansion"));
             }
-            Word { parts, span: self.span_from(from) }
+            Word { parts: parts.into(), span: self.span_from(from) }
         } else {
             self.word(Mode::Inside)?
         };
-        Ok(Change::Alternative { operator, word })
+        Ok(Change::Alternative { operator, word: Box::new(word) })
     }
 
     /// Reads a pattern. Quotes are quotes in it, also inside `"…"`.
@@ -183,9 +186,10 @@ impl<'s> Parser<'s> {
         if matches!(self.peek(), b'/' | b'}') {
             return Err(self.reject("an empty pattern"));
         }
-        let pattern = self.pattern(quoted, Mode::InsidePattern)?;
+        let pattern = Box::new(self.pattern(quoted, Mode::InsidePattern)?);
         if self.peek() != b'/' {
-            let replacement = Word { parts: Vec::new(), span: self.span_from(self.pos) };
+            let span = self.span_from(self.pos);
+            let replacement = Box::new(Word { parts: Few::new(), span });
             return Ok(Change::Replace { operator, pattern, replacement });
         }
         self.bump(1);
@@ -193,8 +197,8 @@ impl<'s> Parser<'s> {
         let replacement = self.pattern(quoted, Mode::Inside)?;
         // `&` stands for what matched, and escapes are read twice: the text is not known.
         if self.slice(from, self.pos)?.contains(['&', '\\', '\'', '"']) {
-            return Ok(Change::Other { words: vec![pattern, replacement] });
+            return Ok(Change::Other { words: vec![*pattern, replacement] });
         }
-        Ok(Change::Replace { operator, pattern, replacement })
+        Ok(Change::Replace { operator, pattern, replacement: Box::new(replacement) })
     }
 }

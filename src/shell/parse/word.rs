@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::shell::few::Few;
 use crate::shell::syntax::{Part, Word};
 
 use super::brace::Mark;
@@ -93,7 +94,7 @@ impl<'s> Parser<'s> {
         if mode == Mode::Target && self.has_active_braces(&build, start)? {
             return Err(self.reject("braces in the target of a redirection"));
         }
-        Ok(Word { parts: build.parts, span: self.span_from(start) })
+        Ok(Word { parts: self.finished(build.parts), span: self.span_from(start) })
     }
 
     /// Refuses `5` and `{x}` before `<` and `>`: there bash takes them for a descriptor.
@@ -114,7 +115,7 @@ impl<'s> Parser<'s> {
         let start = self.pos;
         if self.bump_plain_word() {
             let text = Cow::Borrowed(self.slice(start, self.pos)?);
-            let parts = vec![Part::Literal { text, quoted: false }];
+            let parts = Few::one(Part::Literal { text, quoted: false });
             words.push(Word { parts, span: self.span_from(start) });
             return Ok(());
         }
@@ -123,7 +124,8 @@ impl<'s> Parser<'s> {
             return Err(self.reject("a word is missing"));
         }
         if build.has_no_braces() {
-            words.push(Word { parts: build.parts, span: self.span_from(start) });
+            let parts = self.finished(build.parts);
+            words.push(Word { parts, span: self.span_from(start) });
             return Ok(());
         }
         self.expand_braces(build, start, words)
@@ -150,7 +152,8 @@ impl<'s> Parser<'s> {
         if self.peek() == b'#' && !mode.is_inside() && mode != Mode::Value {
             return Err(self.reject("a comment stands where a word is expected"));
         }
-        let mut build = Build { run: start, ..Build::default() };
+        let parts = std::mem::take(&mut self.spare);
+        let mut build = Build { parts, run: start, ..Build::default() };
         loop {
             self.bump_while(is_plain);
             let byte = self.peek();
@@ -227,6 +230,16 @@ impl<'s> Parser<'s> {
             return Err(self.reject("an extended pattern"));
         }
         Ok(build)
+    }
+
+    /// Returns the parts of a word, and keeps their list for the next where it is not needed.
+    pub(super) fn finished(&mut self, mut parts: Vec<Part<'s>>) -> Few<Part<'s>> {
+        if parts.len() > 1 {
+            return Few::Many(parts);
+        }
+        let one = parts.pop().map_or_else(Few::new, Few::one);
+        self.spare = parts;
+        one
     }
 
     /// Makes the plain text so far a part.
