@@ -10,7 +10,7 @@ use crate::action::host_action::MAX_TEXT_BYTES;
 use crate::action::infrastructure::{connect_effects, exec_effect, listen_effect};
 use crate::action::{
     Action, Effect, EffectContext, Effects, Fact, Facts, Kind, Malformed, Reversibility, Target,
-    Transport, Usage, object,
+    TextList, Transport, Usage, object,
 };
 use crate::digest::Digest;
 use crate::reason::Reason;
@@ -567,9 +567,10 @@ impl Action for RemoteShell {
     }
 
     fn effects(&self, context: &EffectContext<'_>, effects: &mut Effects) {
+        let program = self.program.clone().into();
         effects.push_or_opaque(
             &Kind::Exec,
-            exec_effect(context, &self.program, &[] as &[&str], Some(Reason::ScopeOpaque)),
+            exec_effect(context, &program, &TextList::default(), Some(Reason::ScopeOpaque)),
         );
         let network = match self.direction {
             Direction::Reverse => Kind::Connect,

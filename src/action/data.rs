@@ -7,7 +7,7 @@ use crate::action::host::{Endpoint, Host};
 use crate::action::infrastructure::{Transport, connect_effects, named_action};
 use crate::action::{
     Action, Effect, EffectContext, Effects, Facts, Kind, MAX_FACTS, Malformed, Reversibility,
-    Target, Usage, object,
+    Target, TextSet, Usage, object,
 };
 use crate::reason::Reason;
 use crate::value::Value;
@@ -91,7 +91,8 @@ fn data_effect(
     if access.classes.len() > MAX_FACTS {
         return Err(Reason::ActionTooLarge.into());
     }
-    let classes = access.classes.iter().map(|class| token(class)).collect::<Result<_, _>>()?;
+    let classes =
+        access.classes.iter().map(|class| token(class)).collect::<Result<TextSet, _>>()?;
     let target = access.data.target(context, access.recursive, follow)?;
     let facts = Facts::new()
         .texts("classes", classes)

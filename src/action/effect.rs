@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use crate::action::host::{Endpoint, HostError};
 use crate::action::path::{PathError, ResolvedPath};
-use crate::action::{Domain, Reversibility};
+use crate::action::{Domain, Reversibility, SharedText, TextSet};
 use crate::reason::Reason;
 use crate::text;
 use crate::value::{Decimal, Object, write_string};
@@ -274,7 +274,7 @@ pub enum Target {
     /// A program.
     Program {
         /// The name without directories, or the resolved path.
-        program: Box<str>,
+        program: SharedText,
         /// Why not everything that the program does is known, where it is not.
         opaque: Option<Reason>,
     },
@@ -417,8 +417,8 @@ impl Target {
             }
             Self::Job { queue, .. } => out.write_str(queue),
             Self::Unknown { reason, .. } => out.write_str(reason.code()),
-            Self::Program { program: name, .. }
-            | Self::Object { name, .. }
+            Self::Program { program, .. } => out.write_str(program),
+            Self::Object { name, .. }
             | Self::Accelerator { kind: name }
             | Self::Workflow(name)
             | Self::Agent(name)
@@ -454,9 +454,9 @@ pub enum Fact {
     /// An exact number.
     Decimal(Decimal),
     /// A text.
-    Text(Cow<'static, str>),
+    Text(SharedText),
     /// A set of texts.
-    TextSet(Vec<Box<str>>),
+    TextSet(TextSet),
     /// An address in canonical form.
     Address(IpAddr),
 }
@@ -491,7 +491,7 @@ impl Facts {
 
     /// Adds a text.
     #[must_use]
-    pub fn text(mut self, name: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+    pub fn text(mut self, name: &'static str, text: impl Into<SharedText>) -> Self {
         self.insert(name, Fact::Text(text.into()));
         self
     }
@@ -512,10 +512,8 @@ impl Facts {
 
     /// Adds a set of texts.
     #[must_use]
-    pub fn texts(mut self, name: &'static str, mut texts: Vec<Box<str>>) -> Self {
-        texts.sort_unstable();
-        texts.dedup();
-        self.insert(name, Fact::TextSet(texts));
+    pub fn texts(mut self, name: &'static str, texts: impl Into<TextSet>) -> Self {
+        self.insert(name, Fact::TextSet(texts.into()));
         self
     }
 
@@ -814,6 +812,12 @@ pub(crate) fn is_kind_name(name: &str) -> bool {
 
 /// Brings a name into normal form: not empty, bounded, every character visible, no blanks around it.
 pub(crate) fn name(raw: &str) -> Result<Box<str>, Malformed> {
+    check_name(raw)?;
+    Ok(raw.into())
+}
+
+/// Refuses a name that is not in normal form.
+pub(crate) fn check_name(raw: &str) -> Result<(), Malformed> {
     if raw.is_empty() || raw.trim() != raw {
         return Err(Reason::ActionName.into());
     }
@@ -823,7 +827,7 @@ pub(crate) fn name(raw: &str) -> Result<Box<str>, Malformed> {
     if text::check_visible(raw).is_err() {
         return Err(Reason::ActionInvisibleCharacter.into());
     }
-    Ok(raw.into())
+    Ok(())
 }
 
 /// Brings a name that ignores case into normal form: lower-case ASCII letters, digits, `-_.:+`.

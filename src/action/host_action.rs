@@ -197,10 +197,7 @@ fn text_set_fact<T: AsRef<str>>(texts: &[T]) -> Result<Fact, Malformed> {
     if texts.len() > MAX_FACTS || texts.iter().any(|text| text.as_ref().len() > MAX_TEXT_BYTES) {
         return Err(Reason::ActionTooLarge.into());
     }
-    let mut set: Vec<Box<str>> = texts.iter().map(|text| text.as_ref().into()).collect();
-    set.sort_unstable();
-    set.dedup();
-    Ok(Fact::TextSet(set))
+    Ok(Fact::TextSet(texts.into()))
 }
 
 macro_rules! into_fact {

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::action::effect::{name, segments, token};
+use crate::action::effect::{check_name, name, segments, token};
 use crate::action::host::{Endpoint, Host, Zone, canonical_address};
 use crate::action::host_action::MAX_TEXT_BYTES;
 use crate::action::{
-    Action, Effect, EffectContext, Effects, Fact, Facts, Kind, Malformed, Reversibility, Target,
-    Usage, object,
+    Action, Effect, EffectContext, Effects, Fact, Facts, Kind, Malformed, Reversibility,
+    SharedText, Target, TextList, Usage, object,
 };
 use crate::reason::Reason;
 use crate::value::Value;
@@ -103,7 +103,8 @@ impl Action for Exec {
 
     fn effects(&self, context: &EffectContext<'_>, effects: &mut Effects) {
         let opaque = self.opaque.then_some(Reason::ScopeOpaque);
-        let exec = exec_effect(context, &self.program, &self.arguments, opaque);
+        let program = self.program.clone().into();
+        let exec = exec_effect(context, &program, &TextList::new(&self.arguments), opaque);
         effects.push_or_opaque(&Kind::Exec, exec);
         for action in &self.also {
             action.effects(context, effects);
@@ -114,32 +115,28 @@ impl Action for Exec {
 /// Builds the effect of running `program` with `arguments`.
 pub(crate) fn exec_effect(
     context: &EffectContext<'_>,
-    program: &str,
-    arguments: impl IntoIterator<Item = impl AsRef<str>, IntoIter: ExactSizeIterator + Clone>,
+    program: &SharedText,
+    arguments: &TextList,
     opaque: Option<Reason>,
 ) -> Result<Effect, Malformed> {
-    let arguments = arguments.into_iter();
-    let program: Box<str> = if program.contains('/') {
-        context.resolve(program)?.as_str().into()
+    let program = if program.contains('/') {
+        SharedText::from(&context.resolve(program)?)
     } else {
-        name(program)?
+        check_name(program)?;
+        program.clone()
     };
-    let length = arguments.clone().map(|argument| argument.as_ref().len()).sum::<usize>();
-    if arguments.len() > MAX_ARGUMENTS || length > MAX_TEXT_BYTES * 4 {
+    if arguments.len() > MAX_ARGUMENTS || arguments.bytes() > MAX_TEXT_BYTES * 4 {
         return Err(Reason::ActionTooLarge.into());
     }
     let count = i64::try_from(arguments.len()).map_err(|_| Reason::ActionTooLarge)?;
     // All of them: a policy that looks for a flag must find it, however many stand before it.
-    let mut argv: Vec<Box<str>> = arguments.map(|argument| argument.as_ref().into()).collect();
-    argv.sort_unstable();
-    argv.dedup();
+    let argv = arguments.to_set();
     if argv.len() > MAX_DISTINCT_ARGUMENTS {
         return Err(Reason::ActionTooLarge.into());
     }
     let facts =
-        Facts::new().long("argc", count).texts("argv", argv).text("program", program.to_string());
-    let target = Target::Program { program, opaque };
-    Ok(Effect::new(Kind::Exec, target).with_facts(facts))
+        Facts::new().long("argc", count).texts("argv", argv).text("program", program.clone());
+    Ok(Effect::new(Kind::Exec, Target::Program { program, opaque }).with_facts(facts))
 }
 
 /// What carries a connection.
@@ -637,7 +634,7 @@ impl InstallPackage {
         let facts = Facts::new()
             .text("ecosystem", ecosystem.to_string())
             .text("name", name.to_string())
-            .maybe("version", version.map(|version| Fact::Text(String::from(version).into())))
+            .maybe("version", version.map(|version| Fact::Text(version.into())))
             .maybe("registry", registry.map(|host| Fact::Text(host.to_string().into())));
         let target = Target::Package { ecosystem, name };
         Ok(Effect::new(Kind::InstallPackage, target).with_facts(facts))

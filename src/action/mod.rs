@@ -11,6 +11,7 @@ mod effect;
 mod from_json;
 mod host_action;
 mod infrastructure;
+mod texts;
 mod workload;
 
 pub mod host;
@@ -40,6 +41,8 @@ pub use self::infrastructure::{
     ChangeIdentity, ChangePrivilege, Connect, Exec, InstallPackage, Listen, MutateInfrastructure,
     Transport, Tunnel, TunnelDirection, UseSecret,
 };
+pub(crate) use self::texts::TextList;
+pub use self::texts::{SharedText, TextSet};
 pub use self::workload::{InvokeModel, StartTraining, SubmitJob, UseAccelerator};
 
 /// One thing that an agent proposes to do.

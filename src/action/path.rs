@@ -139,6 +139,11 @@ impl ResolvedPath {
         Ok(Self(Arc::from(path)))
     }
 
+    /// Returns the text of the path, shared.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// Returns the path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

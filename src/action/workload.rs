@@ -54,7 +54,7 @@ impl Action for InvokeModel {
 }
 
 fn text(text: Box<str>) -> Fact {
-    Fact::Text(String::from(text).into())
+    Fact::Text(text.into())
 }
 
 /// How much of which accelerator a job or a program takes.

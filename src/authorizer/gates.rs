@@ -52,7 +52,7 @@ impl Question<'_> {
         let lifecycle = self.lifecycle();
         let call = self.ledger.check_call(self.limits);
         let mut charge = Charge::default();
-        let readers = effects.iter().filter(|effect| !touched(effect).is_empty()).count();
+        let readers = effects.iter().filter(|effect| touched(effect).next().is_some()).count();
         let all_labels = self.call_labels.unwrap_or(self.labels);
         let mut decided: Vec<EffectDecision> = effects
             .into_iter()
@@ -60,7 +60,7 @@ impl Question<'_> {
                 Err(reason) => denied(effect, reason),
                 Ok(()) => {
                     // A read by itself is judged by what was read before it.
-                    let alone = readers == 1 && !touched(&effect).is_empty();
+                    let alone = readers == 1 && touched(&effect).next().is_some();
                     let labels = if alone { self.labels } else { all_labels };
                     self.decide_one(effect, call, labels, &mut charge)
                 }

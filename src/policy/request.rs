@@ -109,7 +109,7 @@ fn fact(fact: &Fact) -> Result<RestrictedExpression, Reason> {
         Fact::Bool(truth) => RestrictedExpression::new_bool(*truth),
         Fact::Long(number) => RestrictedExpression::new_long(*number),
         Fact::Text(content) => text(content),
-        Fact::TextSet(texts) => RestrictedExpression::new_set(texts.iter().map(|item| text(item))),
+        Fact::TextSet(texts) => RestrictedExpression::new_set(texts.iter().map(text)),
         Fact::Address(address) => RestrictedExpression::new_ip(address.to_string()),
         Fact::Decimal(number) => RestrictedExpression::new_decimal(
             number.to_fixed4().ok_or(Reason::PolicyUnrepresentable)?,

@@ -431,8 +431,7 @@ impl<'a> Subject<'a> {
                 expected.sort_unstable();
                 expected.dedup();
                 // A set of facts is sorted and without repeats.
-                expected.len() == texts.len()
-                    && expected.iter().zip(texts).all(|(one, other)| *one == Some(&**other))
+                expected.len() == texts.len() && expected.into_iter().eq(texts.iter().map(Some))
             }),
             Self::Fact(Fact::Address(address)) => {
                 expected.as_str().and_then(|text| text.parse().ok()) == Some(*address)

@@ -102,7 +102,10 @@ fn mail(address: &str) -> Effect {
 fn program(name: &str, opaque: bool) -> Effect {
     Effect::new(
         Kind::Exec,
-        Target::Program { program: name.into(), opaque: opaque.then_some(Reason::ScopeOpaque) },
+        Target::Program {
+            program: name.to_owned().into(),
+            opaque: opaque.then_some(Reason::ScopeOpaque),
+        },
     )
 }
 
@@ -824,13 +827,9 @@ fn host_kinds_are_constrained_by_their_facts() {
     let facts =
         || Facts::new().long("age", 30).text("zone", "eu").maybe("from", Some(address.clone()));
     check(&scope, &rotate("keys/a", facts()), Ok("do.actions[0]"));
-    check(
-        &scope,
-        &rotate("keys/a", facts().texts("tags", vec!["web-1".into()])),
-        Ok("do.actions[0]"),
-    );
+    check(&scope, &rotate("keys/a", facts().texts("tags", ["web-1"])), Ok("do.actions[0]"));
     let denied = Err(Reason::ScopeAction);
-    check(&scope, &rotate("keys/a", facts().texts("tags", vec!["db".into()])), denied);
+    check(&scope, &rotate("keys/a", facts().texts("tags", ["db"])), denied);
     check(&scope, &rotate("keys/a/b", facts()), denied);
     check(&scope, &rotate("keys/a", facts().long("age", 29)), denied);
     check(&scope, &rotate("keys/a", facts().text("extra", "x")), denied);

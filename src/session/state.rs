@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::action::{Effect, Fact, Kind};
+use crate::action::{Effect, Fact, Kind, TextSet};
 use crate::governance::limits::{Ledger, Reservation};
 use crate::reason::Reason;
 use crate::receipt::{Counters, MAX_LABELS, SessionChain};
@@ -30,11 +30,12 @@ pub(crate) enum Stage {
 }
 
 /// The data classes that an effect touches.
-pub(crate) fn touched(effect: &Effect) -> &[Box<str>] {
-    match (effect.kind(), effect.facts().fact("classes")) {
-        (Kind::ReadData | Kind::ExportData, Some(Fact::TextSet(classes))) => classes,
-        _ => &[],
-    }
+pub(crate) fn touched(effect: &Effect) -> impl Iterator<Item = &str> {
+    let classes = match (effect.kind(), effect.facts().fact("classes")) {
+        (Kind::ReadData | Kind::ExportData, Some(Fact::TextSet(classes))) => Some(classes),
+        _ => None,
+    };
+    classes.into_iter().flat_map(TextSet::iter)
 }
 
 /// Returns `held` and the labels that allowing `effects` would add; `None` when there would be too many.
@@ -45,8 +46,8 @@ pub(crate) fn labels_with<'a>(
     let mut labels = held.to_vec();
     for effect in effects {
         for class in touched(effect) {
-            if let Err(at) = labels.binary_search(class) {
-                labels.insert(at, class.clone());
+            if let Err(at) = labels.binary_search_by(|known| (**known).cmp(class)) {
+                labels.insert(at, class.into());
             }
         }
     }

@@ -284,6 +284,12 @@ impl<'s> Text<'s> {
     }
 }
 
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
 impl<'s> Deed<'s> {
     /// Returns the path that the deed is about.
     pub(crate) fn path(&self) -> Option<&Text<'s>> {

@@ -8,11 +8,11 @@ use crate::action::path::{PathError, ResolvedPath};
 use crate::action::{
     Action, ChangeIdentity, ChangePrivilege, Connect, Direction, Effect, EffectContext, Effects,
     Facts, InstallPackage, Kind, Listen, Malformed, MutateInfrastructure, Publish, RemoteShell,
-    Reversibility, SendMessage, SubmitJob, Target, Transport, Tunnel, TunnelDirection,
-    UseAccelerator, UseSecret, exec_effect,
+    Reversibility, SendMessage, SharedText, SubmitJob, Target, TextList, TextSet, Transport,
+    Tunnel, TunnelDirection, UseAccelerator, UseSecret, exec_effect,
 };
 use crate::reason::Reason;
-use crate::shell::deed::{Deed, Text, Unknown};
+use crate::shell::deed::{Deed, Open, Text, Unknown};
 use crate::shell::environment::ShellEnv;
 use crate::shell::names::{
     REPLACERS, SCHEMES, behind, exposed, finds_dots, is_below, is_stream, makes_odd_name,
@@ -20,7 +20,7 @@ use crate::shell::names::{
 use crate::shell::run::name_of;
 use crate::shell::state::{Places, join_into};
 use crate::shell::syntax::Span;
-use crate::shell::walk::{Argv, Plan, Step, What};
+use crate::shell::walk::{Plan, Step, What};
 use crate::text::glob;
 
 /// Effects, and for each of them the place of the command that has it.
@@ -79,7 +79,7 @@ struct Typing<'a> {
     /// The workspace, and what else belongs to the task.
     roots: Vec<ResolvedPath>,
     /// The program that was run last, and its arguments.
-    program: Option<(&'a str, &'a Argv)>,
+    program: Option<(&'a SharedText, &'a TextList)>,
     /// The host and port that were connected to last.
     peer: Option<(String, u16)>,
     /// The command that it belongs to.
@@ -145,7 +145,9 @@ impl<'a> Typing<'a> {
     fn note_created(&mut self, step: &'a Step) {
         let deed = match &step.what {
             What::Deed(deed) => deed,
-            What::Run { program, arguments } => return self.note_program(step, program, arguments),
+            What::Run { program, arguments, .. } => {
+                return self.note_program(step, program, arguments);
+            }
             What::Names { .. } => return,
         };
         let (text, link) = match deed {
@@ -186,7 +188,7 @@ impl<'a> Typing<'a> {
 
     fn step(&mut self, step: &'a Step) {
         match &step.what {
-            What::Run { program, arguments } => self.run(step, program, arguments),
+            What::Run { program, open, arguments } => self.run(step, program, open, arguments),
             What::Deed(deed) => self.deed(step, deed),
             What::Names { place } => self.plain_names(step, place),
         }
@@ -227,19 +229,26 @@ impl<'a> Typing<'a> {
         self.scratch = scratch;
     }
 
-    fn note_program(&mut self, step: &Step, program: &'a Text<'_>, arguments: &'a Argv) {
-        self.program = Some((&program.text, arguments));
+    fn note_program(&mut self, step: &Step, program: &'a SharedText, arguments: &'a TextList) {
+        self.program = Some((program, arguments));
         self.running = step.command;
     }
 
-    fn run(&mut self, step: &Step, program: &'a Text<'_>, arguments: &'a Argv) {
+    fn run(
+        &mut self,
+        step: &Step,
+        program: &'a SharedText,
+        open: &[Open],
+        arguments: &'a TextList,
+    ) {
         self.note_program(step, program, arguments);
-        if !program.text.contains('/') || name_of(&program.text).is_some() {
+        if !program.contains('/') || name_of(program).is_some() {
             return self.exec(step, None);
         }
         // A program that lies in the workspace is code of the workspace; of any other nobody knows
         // what it does.
-        match self.places(&step.places, program, Follow::Yes) {
+        let text = Text { open: open.to_vec(), ..Text::known(program.as_str(), step.span) };
+        match self.places(&step.places, &text, Follow::Yes) {
             Ok(places) => {
                 for place in places {
                     let Place::File(path) = place else { continue };
@@ -248,7 +257,7 @@ impl<'a> Typing<'a> {
                     }
                     let own = is_below(&path, self.context.workspace());
                     let reason = (!own).then_some(Reason::ShellUnknownProgram);
-                    self.exec_at(step, path.as_str(), reason);
+                    self.exec_at(step, &SharedText::from(&path), reason);
                 }
             }
             Err(reason) => self.opaque(step, &Kind::Exec, reason),
@@ -281,12 +290,9 @@ impl<'a> Typing<'a> {
         self.exec_at(step, program, reason);
     }
 
-    fn exec_at(&mut self, step: &Step, program: &str, reason: Option<Reason>) {
-        let effect = match self.program {
-            Some((_, arguments)) => exec_effect(self.context, program, arguments.iter(), reason),
-            None => exec_effect(self.context, program, &[] as &[&str], reason),
-        };
-        match effect {
+    fn exec_at(&mut self, step: &Step, program: &SharedText, reason: Option<Reason>) {
+        let arguments = self.program.map(|(_, arguments)| arguments.clone()).unwrap_or_default();
+        match exec_effect(self.context, program, &arguments, reason) {
             Ok(effect) => self.add(step, effect),
             Err(malformed) => self.opaque(step, &Kind::Exec, malformed),
         }
@@ -323,7 +329,7 @@ impl<'a> Typing<'a> {
             Deed::RemoteShell { peer, port } => match (peer.literal(), port) {
                 (Some(peer), Some(port)) => {
                     let host = if peer.is_empty() { "0.0.0.0" } else { peer };
-                    let program = self.program.map_or("sh", |(program, _)| program);
+                    let program = self.program.map_or("sh", |(program, _)| program.as_str());
                     self.act(step, &RemoteShell::new(program, Direction::Reverse, host, *port));
                 }
                 _ => self.opaque(step, &Kind::RemoteShell, Reason::ShellNetwork),
@@ -341,7 +347,7 @@ impl<'a> Typing<'a> {
             },
             Deed::Secret(name) => match name.literal() {
                 Some(secret) => {
-                    let consumer = self.program.map_or("", |(program, _)| program);
+                    let consumer = self.program.map_or("", |(program, _)| program.as_str());
                     self.act(step, &UseSecret::new(secret, consumer));
                 }
                 None => self.opaque(step, &Kind::UseSecret, Reason::ShellDynamicArgument),
@@ -419,7 +425,7 @@ impl<'a> Typing<'a> {
                     if self.is_created(step, &path, Reach::Through) {
                         self.opaque(step, &Kind::Exec, Reason::ShellCreatedName);
                     }
-                    match exec_effect(self.context, path.as_str(), &[] as &[&str], None) {
+                    match exec_effect(self.context, &(&path).into(), &TextList::default(), None) {
                         Ok(effect) => self.add(step, effect),
                         Err(malformed) => self.opaque(step, &Kind::Exec, malformed),
                     }
@@ -489,8 +495,8 @@ impl<'a> Typing<'a> {
             return self.opaque(step, kind, Reason::ShellCreatedName);
         }
         let facts = Facts::new()
-            .texts("classes", Vec::new())
-            .text("name", path.as_str().to_owned())
+            .texts("classes", TextSet::default())
+            .text("name", &path)
             .bool("recursive", recursive);
         // The workspace is a working copy: what is deleted below it comes back from where it came, and
         // its history does not.

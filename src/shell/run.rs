@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::action::TextList;
 use crate::reason::Reason;
 use crate::shell::deed::{Deed, Invocation, Stdin, Text, Unknown};
 use crate::shell::irregular;
 use crate::shell::produced;
 use crate::shell::state::{State, Value};
 use crate::shell::syntax::{Assignment, Command, Span};
-use crate::shell::walk::{Argv, Walk, Ways, What, known_value};
+use crate::shell::walk::{Walk, Ways, What, known_value};
 
 /// The most programs that run each other: `env timeout 5 nice …`.
 pub(crate) const MAX_WRAPPERS: u32 = 12;
@@ -101,8 +102,7 @@ impl Walk<'_, '_> {
             return self.deed(&state, opaque(Reason::ShellDynamicProgram));
         };
         self.grow(rest);
-        let program_text = program.clone().into_owned();
-        self.step(&state, What::Run { program: program_text, arguments: Argv::new(rest) });
+        self.running(&state, program, rest);
         if !path.is_ascii() {
             return self.deed(&state, opaque(Reason::ShellInvisibleCharacter));
         }
@@ -145,9 +145,14 @@ impl Walk<'_, '_> {
     /// Notes a program that is named and not run.
     fn mention(&mut self, argv: Vec<Text<'_>>, state: &State<'_, '_>) {
         if let Some((program, rest)) = argv.split_first() {
-            let program = program.clone().into_owned();
-            self.step(state, What::Run { program, arguments: Argv::new(rest) });
+            self.running(state, program, rest);
         }
+    }
+
+    fn running(&mut self, state: &State<'_, '_>, program: &Text<'_>, arguments: &[Text<'_>]) {
+        let arguments = TextList::new_in(&mut self.buffer, arguments);
+        let (program, open) = (Arc::<str>::from(&*program.text).into(), program.open.clone());
+        self.step(state, What::Run { program, open, arguments });
     }
 
     /// Runs a program in a process of its own that reads nothing.

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::action::{SharedText, TextList};
 use crate::reason::Reason;
 use crate::shell::changes::Changes;
 use crate::shell::deed::{Deed, Open, Stdin, Text, Unknown};
@@ -64,38 +65,16 @@ pub(crate) struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
     /// A program or a command of the shell is run.
-    Run { program: Text<'static>, arguments: Argv },
+    Run {
+        program: SharedText,
+        /// What is open in its name, where it is one that is not run.
+        open: Vec<Open>,
+        arguments: TextList,
+    },
     /// Something that running it does.
     Deed(Deed<'static>),
     /// Names below this place are believed to be plain.
     Names { place: Text<'static> },
-}
-
-/// The arguments of a command, in one piece: most lines have more of them than of all else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Argv {
-    text: Box<str>,
-    ends: Box<[usize]>,
-}
-
-impl Argv {
-    pub(crate) fn new(arguments: &[Text<'_>]) -> Self {
-        let length = arguments.iter().map(|argument| argument.text.len()).sum();
-        let mut text = String::with_capacity(length);
-        let mut ends = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            text.push_str(&argument.text);
-            ends.push(text.len());
-        }
-        Self { text: text.into(), ends: ends.into() }
-    }
-
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.ends.iter().enumerate().map(|(at, end)| {
-            let start = at.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or(0);
-            self.text.get(start..*end).unwrap_or_default()
-        })
-    }
 }
 
 /// Everything that a line would do, in the order of its text.
@@ -120,6 +99,7 @@ pub(crate) fn plan(line: &str, env: &ShellEnv) -> Plan {
         wrappers: 0,
         outer: None,
         span: Span::default(),
+        buffer: String::new(),
     };
     let places = env.places();
     if env.dialect() != Dialect::Bash {
@@ -152,6 +132,8 @@ pub(crate) struct Walk<'e, 'p> {
     outer: Option<Span>,
     /// The command that is walked.
     pub(crate) span: Span,
+    /// Room in which arguments are put together.
+    pub(crate) buffer: String,
 }
 
 /// What is known where a command has succeeded, and where it has failed.

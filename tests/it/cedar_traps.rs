@@ -311,7 +311,7 @@ impl HostAction for Rotate {
 
 impl Rotate {
     fn new() -> Self {
-        let facts = Facts::new().long("age", 3).texts("places", vec!["a".into()]);
+        let facts = Facts::new().long("age", 3).texts("places", ["a"]);
         Self { target: "key", facts }
     }
 }
@@ -472,7 +472,7 @@ fn facts_that_do_not_fit_the_schema_are_denied() {
     // Facts that the session alone states are not for an action to state.
     for name in ["approvals", "labels"] {
         let mut facts = full();
-        facts.insert(name, Fact::TextSet(vec!["sre".into()]));
+        facts.insert(name, Fact::TextSet(["sre"].into()));
         check(&gate, with(facts), "policy.unrepresentable");
     }
     check(&gate, with(full().long("now", 1)), "policy.unrepresentable");

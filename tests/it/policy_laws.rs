@@ -213,8 +213,8 @@ impl Facts {
             context[name] = match fact {
                 Fact::Bool(truth) => json!(truth),
                 Fact::Long(number) => json!(number),
-                Fact::Text(text) => json!(text),
-                Fact::TextSet(texts) => json!(texts),
+                Fact::Text(text) => json!(text.as_str()),
+                Fact::TextSet(texts) => json!(texts.iter().collect::<Vec<_>>()),
                 Fact::Address(address) => {
                     json!({"__extn": {"fn": "ip", "arg": address.to_string()}})
                 }

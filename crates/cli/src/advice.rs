@@ -156,7 +156,9 @@ fn entry(effect: &Effect) -> String {
 /// Whether the host of an effect is an address itself, which its id shows already.
 fn is_address(effect: &Effect) -> bool {
     match (effect.facts().fact("host"), effect.facts().fact("address")) {
-        (Some(Fact::Text(host)), Some(Fact::Address(address))) => *host == address.to_string(),
+        (Some(Fact::Text(host)), Some(Fact::Address(address))) => {
+            host.as_str() == address.to_string()
+        }
         _ => true,
     }
 }

@@ -247,6 +247,7 @@ fn underline(line: &str, span: &Range<usize>) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use countersign::action::TextSet;
 
     #[test]
     fn spans_are_underlined() {
@@ -281,9 +282,12 @@ mod tests {
         };
         check(Fact::Bool(false), None);
         check(Fact::Bool(true), Some("yes"));
-        check(Fact::TextSet(Vec::new()), None);
-        check(Fact::TextSet(vec!["a".into(), "b\n".into()]), Some("[a, b\\n]"));
-        check(Fact::TextSet(vec!["a".into(); 7]), Some("[a, a, a, a, a, a, …]"));
+        check(Fact::TextSet(TextSet::default()), None);
+        check(Fact::TextSet(["a", "b\n"].into()), Some("[a, b\\n]"));
+        check(
+            Fact::TextSet(["a", "b", "c", "d", "e", "f", "g"].into()),
+            Some("[a, b, c, d, e, f, …]"),
+        );
         assert_eq!(fact_text(&Fact::Text("x".repeat(99).into())).unwrap().chars().count(), 61);
     }
 }

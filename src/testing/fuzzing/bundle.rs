@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::check_message;
 use crate::action::host::{Endpoint, Host};
 use crate::action::path::ResolvedPath;
-use crate::action::{Effect, Fact, Facts, Kind, Target};
+use crate::action::{Effect, Fact, Facts, Kind, Target, TextSet};
 use crate::policy::{
     Authored, BASE_SCHEMA, Counters, Enforced, LoadError, Principal, RequestFacts, Snapshot,
     Verdict,
@@ -142,7 +142,7 @@ fn effects() -> Vec<Effect> {
     if let Ok(path) = path {
         for kind in [Kind::ReadData, Kind::WriteData] {
             let facts = Facts::new()
-                .texts("classes", Vec::new())
+                .texts("classes", TextSet::default())
                 .text("name", "/secret")
                 .bool("recursive", false);
             let target = Target::File { path: path.clone(), recursive: false };
