@@ -123,6 +123,16 @@ impl<'a> EffectContext<'a> {
         path::resolve_nofollow(self.paths, self.workspace, raw)
     }
 
+    /// Resolves `raw` in a buffer that keeps its room for the next path.
+    pub(crate) fn resolve_in(
+        &self,
+        buffer: &mut String,
+        raw: &str,
+        last: path::LastLink,
+    ) -> Result<path::ResolvedPath, path::PathError> {
+        path::resolve_in(buffer, self.paths, self.workspace, raw, last)
+    }
+
     /// Returns the working directory that relative paths start at.
     #[must_use]
     pub fn workspace(&self) -> &'a path::ResolvedPath {

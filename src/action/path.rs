@@ -70,7 +70,7 @@ pub fn resolve(
     base: &ResolvedPath,
     raw: &str,
 ) -> Result<ResolvedPath, PathError> {
-    Walk::new(resolver).resolve(base, raw, LastLink::Follow)
+    Walk::new(resolver, &mut String::new()).resolve(base, raw, LastLink::Follow)
 }
 
 /// Resolves `raw` to the directory entry that it names, and does not follow a link at its end.
@@ -90,7 +90,18 @@ pub fn resolve_nofollow(
     base: &ResolvedPath,
     raw: &str,
 ) -> Result<ResolvedPath, PathError> {
-    Walk::new(resolver).resolve(base, raw, LastLink::Keep)
+    Walk::new(resolver, &mut String::new()).resolve(base, raw, LastLink::Keep)
+}
+
+/// Resolves `raw` in a buffer that keeps its room for the next path.
+pub(crate) fn resolve_in(
+    buffer: &mut String,
+    resolver: &dyn PathResolver,
+    base: &ResolvedPath,
+    raw: &str,
+    last: LastLink,
+) -> Result<ResolvedPath, PathError> {
+    Walk::new(resolver, buffer).resolve(base, raw, last)
 }
 
 /// Resolves an absolute `raw`, as [`resolve`] does, and refuses a relative one.
@@ -455,7 +466,7 @@ impl PathError {
 
 /// Whether a link in the last place is followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum LastLink {
+pub(crate) enum LastLink {
     Follow,
     Keep,
 }
@@ -472,7 +483,7 @@ struct Walk<'r> {
     resolver: &'r dyn PathResolver,
     // INVARIANT: empty (the root) or `/name` repeated; every name but the last is a real directory
     // unless `here` is `Missing`.
-    path: String,
+    path: &'r mut String,
     depth: usize,
     here: Here,
     links: usize,
@@ -480,8 +491,9 @@ struct Walk<'r> {
 }
 
 impl<'r> Walk<'r> {
-    fn new(resolver: &'r dyn PathResolver) -> Self {
-        Self { resolver, path: String::new(), depth: 0, here: Here::Directory, links: 0, steps: 0 }
+    fn new(resolver: &'r dyn PathResolver, path: &'r mut String) -> Self {
+        path.clear();
+        Self { resolver, path, depth: 0, here: Here::Directory, links: 0, steps: 0 }
     }
 
     fn resolve(
@@ -499,7 +511,8 @@ impl<'r> Walk<'r> {
         if self.path.is_empty() {
             self.path.push('/');
         }
-        Ok(ResolvedPath(Arc::from(self.path)))
+        let same = *self.path == *base.0;
+        Ok(if same { base.clone() } else { ResolvedPath(Arc::from(self.path.as_str())) })
     }
 
     fn run(&mut self, text: &str, last: LastLink) -> Result<(), PathError> {
@@ -532,16 +545,16 @@ impl<'r> Walk<'r> {
     fn step(&mut self, name: &str, follow: bool) -> Result<Option<String>, PathError> {
         self.steps += 1;
         if self.steps > MAX_STEPS {
-            return Err(PathError::TooManySteps { path: excerpt(&self.path) });
+            return Err(PathError::TooManySteps { path: excerpt(self.path) });
         }
         // A trailing slash arrives here as an empty name, so it asks for a directory too.
         if self.here == Here::NoDirectory {
-            return Err(PathError::NotADirectory { path: excerpt(&self.path) });
+            return Err(PathError::NotADirectory { path: excerpt(self.path) });
         }
         match name {
             "" | "." => Ok(None),
             ".." if self.here == Here::Missing => {
-                Err(PathError::DotDotAfterMissing { path: excerpt(&self.path) })
+                Err(PathError::DotDotAfterMissing { path: excerpt(self.path) })
             }
             ".." => {
                 let parent = self.path.rfind('/').unwrap_or(0);
@@ -555,21 +568,21 @@ impl<'r> Walk<'r> {
 
     fn enter(&mut self, name: &str, follow: bool) -> Result<Option<String>, PathError> {
         let parent = self.path.len();
-        push_component(&mut self.path, self.depth, name)?;
+        push_component(self.path, self.depth, name)?;
         self.depth += 1;
         if self.here == Here::Missing {
             return Ok(None);
         }
-        self.here = match self.resolver.entry(&self.path)? {
+        self.here = match self.resolver.entry(self.path)? {
             Entry::Missing => Here::Missing,
             Entry::Directory => Here::Directory,
             Entry::Other => Here::NoDirectory,
-            Entry::Link(target) if is_own_process(&self.path, &target) => Here::Directory,
+            Entry::Link(target) if is_own_process(self.path, &target) => Here::Directory,
             Entry::Link(_) if !follow => Here::NoDirectory,
             Entry::Link(target) => {
                 self.links += 1;
                 if self.links > MAX_LINKS {
-                    return Err(PathError::TooManyLinks { path: excerpt(&self.path) });
+                    return Err(PathError::TooManyLinks { path: excerpt(self.path) });
                 }
                 check_text(&target)?;
                 if target.starts_with('/') {

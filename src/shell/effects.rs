@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use crate::action::path::{PathError, ResolvedPath};
+use crate::action::path::{LastLink, PathError, ResolvedPath};
 use crate::action::{
     Action, ChangeIdentity, ChangePrivilege, Connect, Direction, Effect, EffectContext, Effects,
     Facts, InstallPackage, Kind, Listen, Malformed, MutateInfrastructure, Publish, RemoteShell,
@@ -12,23 +12,18 @@ use crate::action::{
     Tunnel, TunnelDirection, UseAccelerator, UseSecret, exec_effect,
 };
 use crate::reason::Reason;
+use crate::shell::created::{Created, Reach};
 use crate::shell::deed::{Deed, Open, Text, Unknown};
 use crate::shell::environment::ShellEnv;
+use crate::shell::few::Few;
 use crate::shell::names::{
-    REPLACERS, SCHEMES, behind, exposed, finds_dots, is_below, is_stream, makes_odd_name,
+    REPLACERS, SCHEMES, exposed, finds_dots, is_below, is_stream, makes_odd_name,
 };
+use crate::shell::placed::Placed;
 use crate::shell::run::name_of;
 use crate::shell::state::{Places, join_into};
-use crate::shell::syntax::Span;
 use crate::shell::walk::{Plan, Step, What};
 use crate::text::glob;
-
-/// Effects, and for each of them the place of the command that has it.
-#[derive(Debug, Default)]
-pub(crate) struct Placed {
-    pub(crate) spans: Vec<Span>,
-    pub(crate) effects: Vec<Effect>,
-}
 
 /// Works out the effects of a plan, in the order of the line; none is there twice.
 pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) -> Placed {
@@ -36,23 +31,20 @@ pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) 
     let mut typing = Typing {
         env,
         context,
-        created: Vec::new(),
-        roots: vec![context.workspace().clone()],
+        created: Created::default(),
+        roots: env.roots().iter().filter_map(|root| context.resolve(root).ok()).collect(),
         program: None,
         peer: None,
         running: 0,
-        out: Placed {
-            spans: Vec::with_capacity(steps.len()),
-            effects: Vec::with_capacity(steps.len()),
-        },
-        marks: Vec::new(),
+        out: Placed::with_capacity(steps.len()),
         path: String::new(),
+        resolved: String::new(),
         scratch: Effects::default(),
     };
-    typing.roots.extend(env.roots().iter().filter_map(|root| context.resolve(root).ok()));
     for step in steps {
         typing.note_created(step);
     }
+    typing.created.sort();
     (typing.program, typing.running) = (None, 0);
     for step in steps {
         typing.step(step);
@@ -63,20 +55,11 @@ pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) 
     typing.out
 }
 
-/// A name that the line itself brings about: what lies there is not known before it runs.
-struct Created {
-    path: ResolvedPath,
-    since: u32,
-    command: u32,
-    /// Whether the name itself may be a link, not only what lies below it.
-    link: bool,
-}
-
 struct Typing<'a> {
     env: &'a ShellEnv,
     context: &'a EffectContext<'a>,
-    created: Vec<Created>,
-    /// The workspace, and what else belongs to the task.
+    created: Created,
+    /// What belongs to the task besides the workspace.
     roots: Vec<ResolvedPath>,
     /// The program that was run last, and its arguments.
     program: Option<(&'a SharedText, &'a TextList)>,
@@ -85,11 +68,9 @@ struct Typing<'a> {
     /// The command that it belongs to.
     running: u32,
     out: Placed,
-    /// The fingerprints of effects in `out`, where they are more than [`FEW`]: lines may have
-    /// thousands that are much alike.
-    marks: Vec<u32>,
-    /// The path that is resolved.
+    /// Room for the path that is resolved, and for what it resolves to.
     path: String,
+    resolved: String,
     scratch: Effects,
 }
 
@@ -98,24 +79,6 @@ enum Place {
     File(ResolvedPath),
     Tree(ResolvedPath),
     Names { below: ResolvedPath, names: Box<str> },
-}
-
-/// How an effect gets to a name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// The name itself: what it links to stays.
-    Itself,
-    /// Through it, if it is a link.
-    Through,
-    /// Through whatever a pattern finds.
-    Names,
-}
-
-/// Whether a final symbolic link is followed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Follow {
-    Yes,
-    No,
 }
 
 impl<'a> Typing<'a> {
@@ -158,32 +121,13 @@ impl<'a> Typing<'a> {
             Deed::Write { path, .. } if self.copies_links(step) => (path, true),
             _ => return,
         };
-        for place in self.places(&step.places, text, Follow::No).unwrap_or_default() {
+        for place in self.places(&step.places, text, LastLink::Keep).unwrap_or_default() {
             let path = match place {
                 Place::File(path) | Place::Tree(path) => path,
                 Place::Names { below, .. } => below,
             };
-            let (since, command) = (step.since, step.command);
-            self.created.push(Created { path, since, command, link });
+            self.created.note(step, path, link);
         }
-    }
-
-    /// Whether the line creates what `path` goes through, before `step` or beside it.
-    fn is_created(&self, step: &Step, path: &ResolvedPath, reach: Reach) -> bool {
-        self.created.iter().any(|created| {
-            let meets = step.command >= created.since && step.command != created.command;
-            let through = match behind(path, &created.path) {
-                Some("") => created.link && reach != Reach::Itself,
-                Some(_) => true,
-                None => false,
-            };
-            // A pattern can find what was created.
-            let found = || {
-                let rest = (reach == Reach::Names).then(|| behind(&created.path, path)).flatten();
-                rest.is_some_and(|rest| !rest.is_empty())
-            };
-            meets && (through || found())
-        })
     }
 
     fn step(&mut self, step: &'a Step) {
@@ -191,22 +135,6 @@ impl<'a> Typing<'a> {
             What::Run { program, open, arguments } => self.run(step, program, open, arguments),
             What::Deed(deed) => self.deed(step, deed),
             What::Names { place } => self.plain_names(step, place),
-        }
-    }
-
-    fn add(&mut self, step: &Step, effect: Effect) {
-        let known = &self.out.effects;
-        let is_known = if known.len() < FEW {
-            known.contains(&effect)
-        } else {
-            self.marks.extend(known.iter().skip(self.marks.len()).map(fingerprint));
-            let mark = fingerprint(&effect);
-            let mut alike = self.marks.iter().zip(known).filter(|(known, _)| **known == mark);
-            alike.any(|(_, known)| *known == effect)
-        };
-        if !is_known {
-            self.out.spans.push(step.span);
-            self.out.effects.push(effect);
         }
     }
 
@@ -224,7 +152,7 @@ impl<'a> Typing<'a> {
     fn collect(&mut self, step: &Step) {
         let mut scratch = std::mem::take(&mut self.scratch);
         for effect in scratch.drain() {
-            self.add(step, effect);
+            self.out.add(step.span, effect);
         }
         self.scratch = scratch;
     }
@@ -248,11 +176,11 @@ impl<'a> Typing<'a> {
         // A program that lies in the workspace is code of the workspace; of any other nobody knows
         // what it does.
         let text = Text { open: open.to_vec(), ..Text::known(program.as_str(), step.span) };
-        match self.places(&step.places, &text, Follow::Yes) {
+        match self.places(&step.places, &text, LastLink::Follow) {
             Ok(places) => {
                 for place in places {
                     let Place::File(path) = place else { continue };
-                    if self.is_created(step, &path, Reach::Through) {
+                    if self.created.lies_on(&path, step, Reach::Through) {
                         self.opaque(step, &Kind::Exec, Reason::ShellCreatedName);
                     }
                     let own = is_below(&path, self.context.workspace());
@@ -266,12 +194,18 @@ impl<'a> Typing<'a> {
 
     /// Whether a path lies in the workspace or below another directory of the task.
     fn is_own(&self, path: &ResolvedPath) -> bool {
-        self.roots.iter().any(|root| is_below(path, root))
+        is_below(path, self.context.workspace())
+            || self.roots.iter().any(|root| is_below(path, root))
+    }
+
+    /// Whether a path is the workspace or another directory of the task, as a whole.
+    fn is_root(&self, path: &ResolvedPath) -> bool {
+        path == self.context.workspace() || self.roots.contains(path)
     }
 
     /// Names are plain below the workspace, and nowhere else.
     fn plain_names(&mut self, step: &Step, place: &Text<'_>) {
-        let below = self.places(&step.places, place, Follow::Yes).is_ok_and(|places| {
+        let below = self.places(&step.places, place, LastLink::Follow).is_ok_and(|places| {
             places.iter().all(|place| match place {
                 Place::File(path) | Place::Tree(path) => self.is_own(path),
                 Place::Names { below, .. } => self.is_own(below),
@@ -293,7 +227,7 @@ impl<'a> Typing<'a> {
     fn exec_at(&mut self, step: &Step, program: &SharedText, reason: Option<Reason>) {
         let arguments = self.program.map(|(_, arguments)| arguments.clone()).unwrap_or_default();
         match exec_effect(self.context, program, &arguments, reason) {
-            Ok(effect) => self.add(step, effect),
+            Ok(effect) => self.out.add(step.span, effect),
             Err(malformed) => self.opaque(step, &Kind::Exec, malformed),
         }
     }
@@ -415,18 +349,18 @@ impl<'a> Typing<'a> {
                 self.url(step, &Text::known(argument, step.span));
             }
         }
-        match self.places(&step.places, place, Follow::Yes) {
+        match self.places(&step.places, place, LastLink::Follow) {
             Ok(places) => {
                 for place in places {
                     let path = match place {
                         Place::File(path) | Place::Tree(path) => path,
                         Place::Names { below, .. } => below,
                     };
-                    if self.is_created(step, &path, Reach::Through) {
+                    if self.created.lies_on(&path, step, Reach::Through) {
                         self.opaque(step, &Kind::Exec, Reason::ShellCreatedName);
                     }
                     match exec_effect(self.context, &(&path).into(), &TextList::default(), None) {
-                        Ok(effect) => self.add(step, effect),
+                        Ok(effect) => self.out.add(step.span, effect),
                         Err(malformed) => self.opaque(step, &Kind::Exec, malformed),
                     }
                 }
@@ -450,8 +384,8 @@ impl<'a> Typing<'a> {
                 return self.device(step, rest, true);
             }
         }
-        let follow = if *kind == Kind::DeleteData { Follow::No } else { Follow::Yes };
-        match self.places(&step.places, text, follow) {
+        let last = if *kind == Kind::DeleteData { LastLink::Keep } else { LastLink::Follow };
+        match self.places(&step.places, text, last) {
             Ok(places) => {
                 let slashed = text.text.ends_with('/');
                 for place in places {
@@ -465,10 +399,10 @@ impl<'a> Typing<'a> {
     fn place(&mut self, step: &Step, kind: &Kind, place: Place, recursive: bool, slashed: bool) {
         // Single files that are found are not the workspace as a whole.
         let whole = match &place {
-            Place::File(path) => self.roots.contains(path),
+            Place::File(path) => self.is_root(path),
             Place::Names { below, names } => {
                 let all = matches!(&**names, "" | "*");
-                all && recursive && self.roots.contains(below)
+                all && recursive && self.is_root(below)
             }
             Place::Tree(_) => false,
         };
@@ -491,7 +425,7 @@ impl<'a> Typing<'a> {
                 (below.clone(), Target::Files { below, names, recursive, tracked }, true)
             }
         };
-        if self.is_created(step, &path, reach) {
+        if self.created.lies_on(&path, step, reach) {
             return self.opaque(step, kind, Reason::ShellCreatedName);
         }
         let facts = Facts::new()
@@ -505,7 +439,7 @@ impl<'a> Typing<'a> {
         let reversibility = own.then_some(Reversibility::Compensable);
         let effect =
             Effect::new(kind.clone(), target).with_facts(facts).with_reversibility(reversibility);
-        self.add(step, effect);
+        self.out.add(step.span, effect);
     }
 
     /// Spells out the names of secrets that a pattern with letters of its own can match: policies
@@ -541,7 +475,7 @@ impl<'a> Typing<'a> {
 
     /// Files that a repository tracks: git refuses to track anything that is called `.git`.
     fn tracked(&mut self, step: &Step, kind: &Kind, path: &Text<'_>) {
-        match self.places(&step.places, path, Follow::Yes) {
+        match self.places(&step.places, path, LastLink::Follow) {
             Ok(places) => {
                 for place in places {
                     let below = match place {
@@ -589,7 +523,7 @@ impl<'a> Typing<'a> {
     }
 
     fn file_itself(&mut self, step: &Step, kind: &Kind, text: &Text<'_>) {
-        match self.places(&step.places, text, Follow::No) {
+        match self.places(&step.places, text, LastLink::Keep) {
             Ok(places) => {
                 for place in places {
                     self.place(step, kind, place, false, false);
@@ -718,18 +652,18 @@ impl<'a> Typing<'a> {
         &mut self,
         places: &Places,
         text: &Text<'_>,
-        follow: Follow,
-    ) -> Result<Vec<Place>, Malformed> {
-        let mut all = Vec::with_capacity(1);
+        last: LastLink,
+    ) -> Result<Few<Place>, Malformed> {
+        let mut all = Few::new();
         if text.text.starts_with('/') && text.open.first().is_none_or(|open| open.start > 0) {
-            self.resolve("", text, follow, &mut all)?;
+            self.resolve("", text, last, &mut all)?;
             return Ok(all);
         }
         if places.is_empty() {
             return Err(Reason::ShellWorkingDirectory.into());
         }
         for place in places.iter() {
-            self.resolve(place, text, follow, &mut all)?;
+            self.resolve(place, text, last, &mut all)?;
         }
         Ok(all)
     }
@@ -738,16 +672,13 @@ impl<'a> Typing<'a> {
         &mut self,
         place: &str,
         text: &Text<'_>,
-        follow: Follow,
-        out: &mut Vec<Place>,
+        last: LastLink,
+        out: &mut Few<Place>,
     ) -> Result<(), Malformed> {
         let mut resolve = |path: &str| -> Result<ResolvedPath, PathError> {
             join_into(&mut self.path, place, path);
             let path = if self.path.is_empty() { "." } else { &self.path };
-            match follow {
-                Follow::Yes => self.context.resolve(path),
-                Follow::No => self.context.resolve_nofollow(path),
-            }
+            self.context.resolve_in(&mut self.resolved, path, last)
         };
         let unknown = Malformed::from(Reason::ShellDynamicPath);
         let Some(first) = text.open.first() else {
@@ -824,19 +755,4 @@ impl<'a> Typing<'a> {
         out.push(Place::Names { below: resolve(directory)?, names: plain.into() });
         Ok(())
     }
-}
-
-/// So many effects are compared as they are.
-const FEW: usize = 8;
-
-/// A number that is the same for equal effects, and mostly another for others.
-fn fingerprint(effect: &Effect) -> u32 {
-    let text = match effect.target() {
-        Target::File { path, .. } => path.as_str(),
-        Target::Files { names, .. } => names,
-        Target::Program { program, .. } => program,
-        _ => "",
-    };
-    // FNV-1a.
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::action::{Effect, Kind, Target};
-use crate::shell::effects::Placed;
+use crate::shell::placed::Placed;
 use crate::text::excerpt;
 
 /// One effect of a line, and the part of the line that has it.
@@ -74,7 +74,7 @@ impl fmt::Display for Explained {
 }
 
 pub(super) fn explain(line: &str, placed: Placed) -> Vec<Explained> {
-    let Placed { spans, effects } = placed;
+    let Placed { spans, effects, .. } = placed;
     spans
         .into_iter()
         .zip(effects)

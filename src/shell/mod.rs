@@ -7,6 +7,7 @@
 //! very program that nobody understands. `docs/shell.md` says what is understood, and how it is tested.
 
 mod changes;
+mod created;
 mod deed;
 mod effects;
 mod environment;
@@ -16,6 +17,7 @@ mod few;
 mod irregular;
 mod names;
 mod parse;
+mod placed;
 mod produced;
 mod programs;
 mod run;

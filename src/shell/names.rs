@@ -116,18 +116,13 @@ pub(super) fn is_stream(path: &str) -> bool {
         })
 }
 
+/// Whether a path is `directory` or lies below it.
 pub(super) fn is_below(path: &ResolvedPath, directory: &ResolvedPath) -> bool {
-    behind(path, directory).is_some()
-}
-
-/// What stands behind `directory` in a path that is it, or lies below it: nothing, or a slash and
-/// more.
-pub(super) fn behind<'p>(path: &'p ResolvedPath, directory: &ResolvedPath) -> Option<&'p str> {
     let directory = match directory.as_str() {
         "/" => "",
         directory => directory,
     };
     // Looked at first, because most paths differ here.
     let next = path.as_str().as_bytes().get(directory.len());
-    next.is_none_or(|next| *next == b'/').then(|| path.as_str().strip_prefix(directory))?
+    next.is_none_or(|next| *next == b'/') && path.as_str().starts_with(directory)
 }
