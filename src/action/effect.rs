@@ -472,6 +472,12 @@ impl Facts {
         Self(Vec::new())
     }
 
+    /// Returns these facts, which are in the order of their names.
+    pub(crate) fn sorted<const N: usize>(facts: [(&'static str, Fact); N]) -> Self {
+        debug_assert!(facts.is_sorted_by(|(one, _), (next, _)| one < next), "facts out of order");
+        Self(facts.map(|(name, fact)| (Cow::Borrowed(name), fact)).into())
+    }
+
     /// Adds a fact; a second one under the same name replaces the first.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, fact: Fact) {
         let name = name.into();

@@ -134,8 +134,11 @@ pub(crate) fn exec_effect(
     if argv.len() > MAX_DISTINCT_ARGUMENTS {
         return Err(Reason::ActionTooLarge.into());
     }
-    let facts =
-        Facts::new().long("argc", count).texts("argv", argv).text("program", program.clone());
+    let facts = Facts::sorted([
+        ("argc", Fact::Long(count)),
+        ("argv", Fact::TextSet(argv)),
+        ("program", Fact::Text(program.clone())),
+    ]);
     Ok(Effect::new(Kind::Exec, Target::Program { program, opaque }).with_facts(facts))
 }
 

@@ -128,7 +128,11 @@ type Place = (usize, usize);
 
 /// Texts one after the other, in one piece; a clone shares it.
 #[derive(Clone, Default)]
-pub(crate) struct TextList {
+pub(crate) struct TextList(Option<Texts>);
+
+/// At least one text.
+#[derive(Clone)]
+struct Texts {
     all: Arc<str>,
     places: Arc<[Place]>,
 }
@@ -151,37 +155,43 @@ impl TextList {
             (start, buffer.len())
         };
         let places = texts.iter().map(add).collect();
-        Self { all: buffer.as_str().into(), places }
+        Self(Some(Texts { all: buffer.as_str().into(), places }))
+    }
+
+    fn parts(&self) -> (&str, &[Place]) {
+        self.0.as_ref().map_or(("", &[]), |texts| (&*texts.all, &*texts.places))
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.parts().1.len()
     }
 
     /// How long all texts are together.
     pub(crate) fn bytes(&self) -> usize {
-        self.all.len()
+        self.parts().0.len()
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        self.places.iter().map(|place| at(&self.all, place))
+        let (all, places) = self.parts();
+        places.iter().map(move |place| at(all, place))
     }
 
     /// Returns the set of the texts, which shares them.
     pub(crate) fn to_set(&self) -> TextSet {
-        if self.iter().is_sorted_by(|one, next| one < next) {
+        let Some(Texts { all, places }) = &self.0 else { return TextSet::default() };
+        let compare = |one: &Place, other: &Place| at(all, one).cmp(at(all, other));
+        if places.is_sorted_by(|one, next| compare(one, next).is_lt()) {
             return TextSet(self.clone());
         }
-        let all = &*self.all;
-        let mut places = Arc::<[Place]>::from(&*self.places);
-        Arc::make_mut(&mut places).sort_unstable_by(|one, two| at(all, one).cmp(at(all, two)));
-        let same = |one: &Place, two: &Place| at(all, one) == at(all, two);
-        if places.iter().zip(places.iter().skip(1)).any(|(one, two)| same(one, two)) {
+        let mut places = Arc::<[Place]>::from(&**places);
+        Arc::make_mut(&mut places).sort_unstable_by(compare);
+        let next = places.iter().skip(1);
+        if places.iter().zip(next).any(|(one, next)| compare(one, next).is_eq()) {
             let mut few = places.to_vec();
-            few.dedup_by(|one, two| same(one, two));
+            few.dedup_by(|one, other| compare(one, other).is_eq());
             places = few.into();
         }
-        TextSet(Self { all: Arc::clone(&self.all), places })
+        TextSet(Self(Some(Texts { all: Arc::clone(all), places })))
     }
 }
 
@@ -238,8 +248,8 @@ impl TextSet {
     /// Says whether `text` is one of them.
     #[must_use]
     pub fn contains(&self, text: &str) -> bool {
-        let places = &self.0.places;
-        places.binary_search_by(|place| at(&self.0.all, place).cmp(text)).is_ok()
+        let (all, places) = self.0.parts();
+        places.binary_search_by(|place| at(all, place).cmp(text)).is_ok()
     }
 }
 

@@ -7,9 +7,9 @@ use url::Url;
 use crate::action::path::{LastLink, PathError, ResolvedPath};
 use crate::action::{
     Action, ChangeIdentity, ChangePrivilege, Connect, Direction, Effect, EffectContext, Effects,
-    Facts, InstallPackage, Kind, Listen, Malformed, MutateInfrastructure, Publish, RemoteShell,
-    Reversibility, SendMessage, SharedText, SubmitJob, Target, TextList, TextSet, Transport,
-    Tunnel, TunnelDirection, UseAccelerator, UseSecret, exec_effect,
+    Fact, Facts, InstallPackage, Kind, Listen, Malformed, MutateInfrastructure, Publish,
+    RemoteShell, Reversibility, SendMessage, SharedText, SubmitJob, Target, TextList, TextSet,
+    Transport, Tunnel, TunnelDirection, UseAccelerator, UseSecret, exec_effect,
 };
 use crate::reason::Reason;
 use crate::shell::created::{Created, Reach};
@@ -21,12 +21,18 @@ use crate::shell::names::{
 };
 use crate::shell::placed::Placed;
 use crate::shell::run::name_of;
-use crate::shell::state::{Places, join_into};
+use crate::shell::state::{FEW_BYTES, Places, join_into};
 use crate::shell::walk::{Plan, Step, What};
 use crate::text::glob;
 
-/// Works out the effects of a plan, in the order of the line; none is there twice.
-pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) -> Placed {
+/// Works out the effects of a plan, in the order of the line; none is there twice. Paths are
+/// resolved in `buffer`.
+pub(crate) fn effects(
+    plan: &Plan,
+    env: &ShellEnv,
+    context: &EffectContext<'_>,
+    buffer: String,
+) -> Placed {
     let steps = &plan.steps;
     let mut typing = Typing {
         env,
@@ -38,7 +44,7 @@ pub(crate) fn effects(plan: &Plan, env: &ShellEnv, context: &EffectContext<'_>) 
         running: 0,
         out: Placed::with_capacity(steps.len()),
         path: String::new(),
-        resolved: String::new(),
+        resolved: buffer,
         scratch: Effects::default(),
     };
     for step in steps {
@@ -225,8 +231,9 @@ impl<'a> Typing<'a> {
     }
 
     fn exec_at(&mut self, step: &Step, program: &SharedText, reason: Option<Reason>) {
-        let arguments = self.program.map(|(_, arguments)| arguments.clone()).unwrap_or_default();
-        match exec_effect(self.context, program, &arguments, reason) {
+        let none = TextList::default();
+        let arguments = self.program.map_or(&none, |(_, arguments)| arguments);
+        match exec_effect(self.context, program, arguments, reason) {
             Ok(effect) => self.out.add(step.span, effect),
             Err(malformed) => self.opaque(step, &Kind::Exec, malformed),
         }
@@ -428,14 +435,15 @@ impl<'a> Typing<'a> {
         if self.created.lies_on(&path, step, reach) {
             return self.opaque(step, kind, Reason::ShellCreatedName);
         }
-        let facts = Facts::new()
-            .texts("classes", TextSet::default())
-            .text("name", &path)
-            .bool("recursive", recursive);
+        let facts = Facts::sorted([
+            ("classes", Fact::TextSet(TextSet::default())),
+            ("name", Fact::Text((&path).into())),
+            ("recursive", Fact::Bool(recursive)),
+        ]);
         // The workspace is a working copy: what is deleted below it comes back from where it came, and
         // its history does not.
-        let history = path.as_str().split('/').any(|name| name == ".git");
-        let own = *kind == Kind::DeleteData && self.is_own(&path) && !whole && !history;
+        let history = || path.as_str().split('/').any(|name| name == ".git");
+        let own = *kind == Kind::DeleteData && self.is_own(&path) && !whole && !history();
         let reversibility = own.then_some(Reversibility::Compensable);
         let effect =
             Effect::new(kind.clone(), target).with_facts(facts).with_reversibility(reversibility);
@@ -676,6 +684,8 @@ impl<'a> Typing<'a> {
         out: &mut Few<Place>,
     ) -> Result<(), Malformed> {
         let mut resolve = |path: &str| -> Result<ResolvedPath, PathError> {
+            self.path.clear();
+            self.path.reserve(FEW_BYTES);
             join_into(&mut self.path, place, path);
             let path = if self.path.is_empty() { "." } else { &self.path };
             self.context.resolve_in(&mut self.resolved, path, last)

@@ -29,6 +29,7 @@ mod walk;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::action::path::LastLink;
 use crate::action::{Action, EffectContext, Effects};
 use crate::value::Value;
 
@@ -39,6 +40,7 @@ pub use self::programs::{Programs, ProgramsError};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::parse::laws::{check as check_parse, commands as parsed_commands};
 
+use self::state::FEW_BYTES;
 use self::walk::Plan;
 
 /// The longest line that is looked at, in bytes.
@@ -98,7 +100,10 @@ impl Shell {
     /// Returns every effect with the part of the line that has it, in the order of the line.
     #[must_use]
     pub fn explain(&self, context: &EffectContext<'_>) -> Vec<Explained> {
-        explain::explain(&self.line, effects::effects(&self.plan, &self.env, context))
+        explain::explain(
+            &self.line,
+            effects::effects(&self.plan, &self.env, context, String::new()),
+        )
     }
 }
 
@@ -119,9 +124,11 @@ impl Action for Shell {
     }
 
     fn effects(&self, context: &EffectContext<'_>, effects: &mut Effects) {
-        if let Ok(directory) = context.resolve(self.env.working_directory()) {
+        let mut buffer = String::with_capacity(FEW_BYTES);
+        let directory = self.env.working_directory();
+        if let Ok(directory) = context.resolve_in(&mut buffer, directory, LastLink::Follow) {
             effects.start_in(directory);
         }
-        effects.append(effects::effects(&self.plan, &self.env, context).effects);
+        effects.append(effects::effects(&self.plan, &self.env, context, buffer).effects);
     }
 }

@@ -10,6 +10,9 @@ use crate::shell::produced::Stream;
 use crate::shell::syntax::Command;
 use crate::shell::variables;
 
+/// Room for an ordinary path, so that a buffer seldom grows.
+pub(crate) const FEW_BYTES: usize = 128;
+
 /// The most directories that a shell may stand in at one point of a line, before nobody knows.
 const MAX_PLACES: usize = 8;
 
@@ -30,7 +33,8 @@ pub(crate) enum Value<'s> {
 /// What is known at one point of a line.
 #[derive(Debug, Clone)]
 pub(crate) struct State<'t, 's> {
-    pub(crate) places: Places,
+    /// Counted without atomics here: states are cloned all the time, and steps keep the inner one.
+    pub(crate) places: Rc<Places>,
     /// Shared by all points between which nothing is set; none: nothing has been set.
     names: Option<Rc<Names<'t, 's>>>,
     /// Whether variables that nobody has set are known to be unset.
@@ -63,7 +67,7 @@ pub(crate) struct Function<'t, 's> {
 impl<'t, 's> State<'t, 's> {
     /// Returns the state of a shell that starts in `places`.
     pub(crate) fn new(places: Places, stdin: Stdin<'s>) -> Self {
-        Self { places, names: None, closed: false, stdin, stream: None }
+        Self { places: Rc::new(places), names: None, closed: false, stdin, stream: None }
     }
 
     fn names(&self) -> &Names<'t, 's> {
@@ -152,21 +156,21 @@ impl<'t, 's> State<'t, 's> {
     /// Moves to what `path` names.
     pub(crate) fn change_directory(&mut self, path: Option<&str>) {
         if let Some(path) = path.filter(|path| path.starts_with('/')) {
-            self.places = Arc::from([enter("", path)]);
+            self.places = Rc::new(Arc::from([enter("", path)]));
             return;
         }
         let moved = path.map(|path| self.places.iter().map(|place| enter(place, path)).collect());
-        self.places = moved.unwrap_or_else(|| Arc::from([]));
+        self.places = Rc::new(moved.unwrap_or_else(|| Arc::from([])));
     }
 
     /// Forgets where the shell stands.
     pub(crate) fn lose_places(&mut self) {
-        self.places = Arc::from([]);
+        self.places = Rc::new(Arc::from([]));
     }
 
     /// Returns the one directory that the shell stands in.
     pub(crate) fn place(&self) -> Option<&str> {
-        match &*self.places {
+        match &**self.places {
             [place] => Some(place),
             _ => None,
         }
@@ -174,8 +178,8 @@ impl<'t, 's> State<'t, 's> {
 
     /// Takes in what is known on another way to the same point.
     pub(crate) fn join(&mut self, other: &Self) {
-        if !Arc::ptr_eq(&self.places, &other.places) && self.places != other.places {
-            self.places = join_places(&self.places, &other.places);
+        if !Rc::ptr_eq(&self.places, &other.places) && self.places != other.places {
+            self.places = Rc::new(join_places(&self.places, &other.places));
         }
         self.closed &= other.closed;
         if self.stream != other.stream {

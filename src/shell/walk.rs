@@ -35,7 +35,7 @@ pub(crate) const MAX_COMMANDS: u32 = 1024;
 const MAX_STEPS: usize = 2048;
 
 /// Room for the steps of an ordinary line, in an allocation that is still a small one.
-const FEW_STEPS: usize = 5;
+const FEW_STEPS: usize = 4;
 
 /// The most bytes that words may grow to over all commands, those of a loop counted each time; a
 /// word counts [`WORD_BYTES`] more than it has. The longest line that repeats nothing is below it.
