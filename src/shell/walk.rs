@@ -216,17 +216,14 @@ impl Walk<'_, '_> {
         self.step(state, What::Names { place });
     }
 
-    pub(crate) fn step(&mut self, state: &State<'_, '_>, what: What) {
+    pub(crate) fn step(&mut self, state: &State<'_, '_>, mut what: What) {
         let full = self.plan.steps.len();
         if full > MAX_STEPS {
             return;
         }
-        let what = match full {
-            MAX_STEPS => {
-                What::Deed(Deed::Opaque { reason: Reason::ShellTooLarge, span: self.span })
-            }
-            _ => what,
-        };
+        if full == MAX_STEPS {
+            what = What::Deed(Deed::Opaque { reason: Reason::ShellTooLarge, span: self.span });
+        }
         self.plan.steps.push(Step {
             what,
             places: Arc::clone(&state.places),
