@@ -8,9 +8,9 @@ from __future__ import annotations
 import struct
 
 try:
-    from blake3 import blake3 as _package
+    import blake3 as package
 except ImportError:
-    _package = None
+    package = None  # type: ignore[assignment]
 
 IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
 PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
@@ -107,13 +107,13 @@ def slow_keyed_hash(key: bytes, data: bytes) -> bytes:
 
 def derive_key(context: str, data: bytes) -> bytes:
     """`derive_key(context, bytes)` of §3."""
-    if _package is None:
+    if package is None:
         return slow_derive_key(context, data)
-    return _package(data, derive_key_context=context).digest()
+    return package.blake3(data, derive_key_context=context).digest()
 
 
 def keyed_hash(key: bytes, data: bytes) -> bytes:
     """`keyed_hash(key, bytes)` of §3."""
-    if _package is None:
+    if package is None:
         return slow_keyed_hash(key, data)
-    return _package(data, key=key).digest()
+    return package.blake3(data, key=key).digest()

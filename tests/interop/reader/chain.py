@@ -420,8 +420,8 @@ class Verifier:
         """The checks of §8.3 and §8.4 that need the whole file, and the report of §8.6."""
         try:
             require(self.lines > 0, "start", "line 0 of the journal", "no line")
-            chains = [self.journal, *self.sessions.values()]
-            for chain in sorted((c for c in chains if c.owed is not None), key=lambda c: c.owed.line):
+            chains: list[Chain] = [self.journal, *self.sessions.values()]
+            for chain in sorted(chains, key=lambda chain: chain.owed.line if chain.owed else 0):
                 self._settle(chain)
             for id_, session in self.sessions.items():
                 gone = session.heads and not (self.options.withheld and session.count == 0)
@@ -439,12 +439,12 @@ class Verifier:
 
     def _report(self, torn: int) -> dict[str, object]:
         journal, options = self.journal, self.options
-        signatures = "links only" if options.links_only else "last" if options.last_signature else "all"
-        anchors: list[dict[str, object]] = []
+        signatures = "none" if options.links_only else "last" if options.last_signature else "all"
+        anchors: dict[str, int] = {}
         if options.position is not None:
-            anchors.append({"by": "position", "lines": options.position[0] + 1})
+            anchors["position"] = options.position[0] + 1
         if options.checkpoint is not None:
-            anchors.append({"by": "checkpoint", "lines": options.checkpoint.size})
+            anchors["checkpoint"] = options.checkpoint.size
         return {
             "result": "ok",
             "journal": journal.id,
@@ -458,7 +458,7 @@ class Verifier:
             "torn": torn,
             "signatures": signatures,
             "anchors": anchors,
-            "cut_tail_excluded_up_to": max((a["lines"] for a in anchors), default=None),
+            "cut_tail_excluded_up_to": max(anchors.values(), default=0),
             "details": [self._report_session(id_, s) for id_, s in self.sessions.items()],
         }
 
