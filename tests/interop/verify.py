@@ -135,7 +135,7 @@ def batch() -> int:
         if not text.strip():
             continue
         try:
-            request = json.loads(text)
+            request = {key.replace("-", "_"): value for key, value in json.loads(text).items()}
             command = request.get("command", "verify")
             found = answer(command, request) if command in COMMANDS else {"result": "usage", "error": command}
         except Exception as error:  # One bad request must not stop the others.

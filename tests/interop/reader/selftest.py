@@ -207,6 +207,5 @@ def run() -> int:
         if not holds:
             wrong += 1
             print(f"FAILS: {name}")
-    package = "the blake3 package" if blake3.package is not None else "BLAKE3 without the package"
-    print(f"{total} self tests with {package}, {wrong} fail")
+    print(f"{total} self tests with {blake3.IMPLEMENTATION}, {wrong} fail")
     return 1 if wrong else 0
