@@ -45,7 +45,9 @@ def _trust(request: Request) -> Trust:
         name, _, key = witness.rpartition(":")
         witnesses.append((name, _hex32(key)))
     quorum = request.get("quorum")
-    return Trust(identities[0], request["name"], tuple(witnesses), len(set(witnesses)) if quorum is None else quorum)
+    return Trust(
+        identities[0], request["name"], tuple(witnesses), len(set(witnesses)) if quorum is None else quorum
+    )
 
 
 def _position(text: str | None) -> tuple[int, str] | None:
@@ -57,16 +59,16 @@ def _position(text: str | None) -> tuple[int, str] | None:
     return int(seq), hash_
 
 
-def _read(path: str, limit: int) -> bytes:
-    """A whole small file, and one byte more than its limit if it is longer."""
-    with open(path, "rb") as file:
+def _read(request: Request, limit: int, path: str | None = None) -> bytes:
+    """A whole small file, and a little more than its limit if it is longer."""
+    with _open(request) if path is None else open(path, "rb") as file:
         return file.read(limit + 2)
 
 
-def _body(path: str, skip_head: bool) -> BinaryIO:
-    """A file, without the `# key: value` lines of a vector if asked for."""
-    file: BinaryIO = open(path, "rb")
-    if skip_head:
+def _open(request: Request) -> BinaryIO:
+    """The file of a request, without the `# key: value` lines of a vector if asked for."""
+    file: BinaryIO = open(request["file"], "rb")
+    if request.get("skip_head"):
         with file:
             return io.BytesIO(vectors.split(file.read())[1])
     return file
@@ -81,7 +83,7 @@ def verify(request: Request) -> Answer:
         raise Usage("links only, or the last signature")
     checkpoint = None
     if request.get("checkpoint"):
-        checkpoint = check_checkpoint(_read(request["checkpoint"], MAX_NOTE), _trust(request))
+        checkpoint = check_checkpoint(_read(request, MAX_NOTE, request["checkpoint"]), _trust(request))
     options = Options(
         identities=identities,
         position=_position(request.get("position")),
@@ -90,25 +92,28 @@ def verify(request: Request) -> Answer:
         last_signature=bool(request.get("last_signature")),
         withheld=bool(request.get("withheld")),
     )
-    with _body(request["file"], bool(request.get("skip_head"))) as file:
+    with _open(request) as file:
         return verify_file(file, options)
 
 
 def checkpoint(request: Request) -> Answer:
     """A checkpoint (§9)."""
-    found = check_checkpoint(_read(request["file"], MAX_NOTE), _trust(request))
+    found = check_checkpoint(_read(request, MAX_NOTE), _trust(request))
     return {"result": "ok", **found.report()}
 
 
 def proof(request: Request) -> Answer:
     """A proof of a line of the journal (§10.1)."""
-    line = _read(request["line"], MAX_LINE).removesuffix(b"\n")
-    return check_proof(_read(request["file"], MAX_PROOF), line, _trust(request))
+    if "line_text" in request:
+        line = request["line_text"].encode()
+    else:
+        line = _read(request, MAX_LINE, request["line"]).removesuffix(b"\n")
+    return check_proof(_read(request, MAX_PROOF), line, _trust(request))
 
 
 def disclosure(request: Request) -> Answer:
     """A disclosure (§10.2)."""
-    return check_disclosure(_read(request["file"], MAX_DISCLOSURE), _trust(request))
+    return check_disclosure(_read(request, MAX_DISCLOSURE), _trust(request))
 
 
 COMMANDS: dict[str, Callable[[Request], Answer]] = {
@@ -154,11 +159,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--name")
         command.add_argument("--witness", action="append", metavar="NAME:HEX")
         command.add_argument("--quorum", type=int, metavar="N")
+        command.add_argument("--skip-head", action="store_true", help="the file is a vector")
         if name == "verify":
             command.add_argument("--position", metavar="SEQ:HASH")
             command.add_argument("--checkpoint", metavar="NOTEFILE")
             command.add_argument("--withheld", action="store_true")
-            command.add_argument("--skip-head", action="store_true", help="the file is a vector")
             depth = command.add_mutually_exclusive_group()
             depth.add_argument("--links-only", action="store_true")
             depth.add_argument("--last-signature", action="store_true")

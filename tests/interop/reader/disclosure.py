@@ -100,7 +100,8 @@ def check_disclosure(data: bytes, trust: Trust) -> dict[str, object]:
         "checkpoint": checkpoint.report(),
         "session": head.body["session"],
         "head": {"kind": head.kind, "seq": head.body["seq"], "count": head.body["count"]},
-        "lines": [{"seq": l.body["seq"], "kind": l.kind, "opened": names} for l, names in lines],
+        "lines": len(lines),
+        "shown": [{"seq": l.body["seq"], "kind": l.kind, "opened": names} for l, names in lines],
         "missing": _missing([line for line, _ in lines]),
     }
 

@@ -23,6 +23,8 @@ JOURNAL_SIGNATURE, WITNESS_SIGNATURE = b"\x01", b"\x04"
 _NAME = re.compile(r"[A-Za-z0-9._~:/-]{1,200}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
 _KEY_NAME = re.compile(r"[^\s+]+")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+MAX_KEY_NAME = 300
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def _split(data: bytes) -> tuple[list[str], list[str]]:
         raise _malformed("UTF-8", "other bytes") from None
     if not text.endswith("\n"):
         raise _malformed("a note that ends with a line", text[-40:])
+    if _CONTROL.search(text):
+        raise _malformed("no control characters", text[:200])
     lines = text[:-1].split("\n")
     if len(lines) < 5 or lines[3] != "":
         raise _malformed("three lines, an empty line and signatures", text[:200])
@@ -120,7 +124,8 @@ def _signature(line: str) -> tuple[str, bytes, bytes]:
     """Key name, key id and signature of one signature line."""
     name, blank, encoded = line.partition(" ")
     data = base64_of(encoded)
-    if not blank or not _KEY_NAME.fullmatch(name) or data is None or len(data) < 5:
+    named = _KEY_NAME.fullmatch(name) is not None and len(name.encode()) <= MAX_KEY_NAME
+    if not blank or not named or data is None or len(data) < 5:
         raise _malformed("a signature line", line)
     return name, data[:4], data[4:]
 
