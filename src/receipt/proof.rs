@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::checkpoint::{Checkpoint, CheckpointTrust};
+use super::line::{Body, ParsedLine, link_hash};
 use super::note::{self, NoteError};
 use super::tree::{InclusionProof, TreeHash};
 
@@ -51,6 +52,12 @@ pub enum ProofError {
     /// Its checkpoint is refused.
     #[error("the checkpoint of the proof is refused")]
     Checkpoint(#[from] NoteError),
+    /// The line is not one of the checkpoint's journal, or not at the index of the proof.
+    #[error("the line is none of the journal of the checkpoint at index {index}")]
+    Line {
+        /// The index of the proof.
+        index: u64,
+    },
     /// The line is not where the proof says.
     #[error("the proof does not lead from the line to the root of the checkpoint")]
     Inclusion,
@@ -81,7 +88,8 @@ impl TlogProof {
         let mut first = lines.next();
         if let Some(extra) = first.and_then(|line| line.strip_prefix("extra ")) {
             // Nobody signs it: it is taken and not looked at.
-            note::decode_any(extra).ok_or(form("Base64 behind `extra`"))?;
+            let extra = note::decode_any(extra).filter(|extra| extra.len() <= MAX_EXTRA);
+            extra.ok_or(form("Base64 of at most 65536 bytes behind `extra`"))?;
             first = lines.next();
         }
         let digits = first.and_then(|line| line.strip_prefix("index ")).ok_or(form("an index"))?;
@@ -103,10 +111,19 @@ impl TlogProof {
     ///
     /// # Errors
     ///
-    /// Returns [`ProofError`] unless `trust` opens the checkpoint and the proof leads to its root.
+    /// Returns [`ProofError`] unless `trust` opens the checkpoint, the line is one of its journal at this
+    /// index, and the proof leads from it to the root (receipt-format §10.1).
     pub fn verify(&self, line: &str, trust: &CheckpointTrust) -> Result<Checkpoint, ProofError> {
         let checkpoint = trust.open(&self.note)?;
         let head = checkpoint.tree_head();
+        let at = |body: &Body<'_>| {
+            // Line 0 names no journal: it is what the journal is named by.
+            let journal = body.journal().unwrap_or_else(|| link_hash(line.as_bytes()));
+            body.is_journal() && body.seq() == self.index && journal == head.journal
+        };
+        if !ParsedLine::parse(line.as_bytes()).is_ok_and(|parsed| at(&parsed.body)) {
+            return Err(ProofError::Line { index: self.index });
+        }
         let proof = InclusionProof::new(self.index, head.size, self.hashes.clone());
         if !proof.proves(&TreeHash::of_line(line.as_bytes()), &head.root) {
             return Err(ProofError::Inclusion);
@@ -136,6 +153,9 @@ const HEADER: &str = "c2sp.org/tlog-proof@v1\n";
 
 /// The longest proof: its hashes, the longest note, and what stands behind `extra`.
 const MAX_BYTES: usize = 128 << 10;
+
+/// The most bytes behind `extra`.
+const MAX_EXTRA: usize = 64 << 10;
 
 /// The most hashes: one for each level of the largest tree.
 const MAX_HASHES: usize = 63;

@@ -29,13 +29,13 @@ impl<R: BufRead> LineReader<R> {
 
     pub(crate) fn next(&mut self) -> io::Result<Next<'_>> {
         self.line.clear();
-        let most = MAX_LINE_BYTES as u64 + 2;
+        let most = MAX_LINE_BYTES as u64 + 1;
         let bytes = self.file.by_ref().take(most).read_until(b'\n', &mut self.line)?;
         if self.line.last() == Some(&b'\n') {
             self.line.pop();
             return Ok(Next::Line(&self.line));
         }
-        if bytes > MAX_LINE_BYTES + 1 {
+        if bytes > MAX_LINE_BYTES {
             return Ok(Next::TooLong);
         }
         Ok(Next::End { torn: bytes as u64 })

@@ -239,7 +239,15 @@ fn a_proof_is_of_its_line_and_no_other() {
         let extra = text.replacen("\nindex", "\nextra AAAA\nindex", 1);
         assert_eq!(TlogProof::parse(&extra).as_ref(), Ok(&proof));
         let other = journal[(usize::try_from(index).unwrap() + 1) % journal.len()];
-        assert_eq!(read.verify(other, &trust()), Err(ProofError::Inclusion));
+        assert_eq!(read.verify(other, &trust()), Err(ProofError::Line { index }));
+        let last = if line.contains("\"time\":1") {
+            line.replacen("\"time\":1", "\"time\":2", 1)
+        } else {
+            panic!()
+        };
+        if index > 0 {
+            assert_eq!(read.verify(&last, &trust()), Err(ProofError::Inclusion));
+        }
         for bad in [
             text.replacen("index ", "index 0", 1),
             text.replacen("index ", "index +", 1),

@@ -135,6 +135,18 @@ fn proofs() {
         ),
         vector("bad-line", "another line", &line(1), proof(2)),
         vector("bad-index", "another index", &line(2), swapped),
+        vector(
+            "bad-content",
+            "another line at the right index",
+            &[("line", journal[2].replacen("\"time\":1", "\"time\":2", 1).as_str())],
+            proof(2),
+        ),
+        vector(
+            "bad-session-line",
+            "a line of a session",
+            &[("line", story.lines[2].as_str())],
+            proof(2),
+        ),
         vector("bad-hash", "a hash too few", &line(2), {
             let text = proof(2);
             let (head, rest) = text.split_once("\n\n").expect("an empty line");

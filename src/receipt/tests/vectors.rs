@@ -82,13 +82,33 @@ pub(super) fn texts_of(folder: &Path, extension: &str) -> Vec<(PathBuf, String)>
     own.map(|path| (path.clone(), fs::read_to_string(&path).expect("text"))).collect()
 }
 
+/// Keeps a file that a producer who holds the keys could make, for verifiers in other languages. Its name
+/// is that of the check which it fails, and of its content.
+pub(super) fn hold_attack(file: &str, error: &VerifyError) {
+    let check = error.check();
+    let name = digest(file).to_string();
+    let head = format!(
+        "# expect: refused\n# check: {check}\n# line: {}\n# identity: {}\n# why: {}\n",
+        error.line().unwrap_or(0),
+        trusted(),
+        error.meaning(),
+    );
+    hold(&attacks().join(format!("{check}-{}.ndjson", &name[..12])), &format!("{head}{file}"));
+}
+
+fn attacks() -> PathBuf {
+    folder().with_file_name("attacks")
+}
+
 #[test]
 fn vectors_hold() {
     let texts = texts_of(&folder(), "ndjson");
-    for (path, text) in &texts {
+    assert_eq!(texts.len(), vectors().len(), "a vector is missing or not described here");
+    let attacks = texts_of(&attacks(), "ndjson");
+    assert!(attacks.len() > 100, "{}", attacks.len());
+    for (path, text) in texts.iter().chain(&attacks) {
         check(text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
-    assert_eq!(texts.len(), vectors().len(), "a vector is missing or not described here");
 }
 
 #[test]
@@ -123,6 +143,16 @@ fn the_example_of_the_specification_verifies() {
     let parsed = receipt.parsed().expect("a line");
     let Body::Receipt(body) = &parsed.body else { panic!("a receipt") };
     assert!(opening.check(&body.action.commit));
+    // The checkpoint of the same journal.
+    let between = page.split("<!-- checkpoint:begin -->\n```text\n").nth(1).expect("the example");
+    let note = between.split("```\n<!-- checkpoint:end -->").next().expect("its end");
+    let held = evidence::trust().open(note).expect("a checkpoint");
+    let verifier = Verifier::new(trusted()).expect_checkpoint(&held);
+    let verified = verifier.verify(file.as_bytes()).expect("it is good");
+    assert_eq!(verified.anchor, Anchor::Checkpoint { size: 3, witnesses: 0 });
+    let position = verified.journal_position();
+    let again = Checkpoint::sign(&evidence::name(), &TreeHead::from(&position), &identity());
+    assert_eq!(again.expect("a checkpoint").as_str(), note);
 }
 
 /// The worked example of receipt-format §12.

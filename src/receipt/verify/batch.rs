@@ -35,7 +35,7 @@ impl Verifier {
             let end = lines.last().map_or(0, |line| line.end + 1);
             Batch::new(&bytes, &lines).work(&mut run, threads)?;
             let torn = bytes.len() - end;
-            if torn > MAX_LINE_BYTES + 1 {
+            if torn > MAX_LINE_BYTES {
                 return Err(run.too_long());
             }
             if !more? {

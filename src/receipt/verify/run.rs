@@ -192,6 +192,10 @@ impl<'v> Run<'v> {
         if epoch.epoch != number {
             return self.fail(chain, Check::Epoch, number, epoch.epoch);
         }
+        if number > MAX_EPOCHS {
+            let expected = format_args!("at most {MAX_EPOCHS} epochs");
+            return self.fail(Chain::File, Check::Limit, expected, "more");
+        }
         let same = |journal: &JournalState| journal.position.identity == epoch.identity;
         let identity = self.verifier.keys.iter().find(|key| *key.as_bytes() == epoch.identity);
         let Some(identity) = identity.filter(|_| self.journal.as_ref().is_none_or(same)) else {
@@ -540,3 +544,6 @@ impl<'v> Run<'v> {
         VerifyError::new(Some(self.line), chain, check, expected.to_string(), found.to_string())
     }
 }
+
+/// Most epochs of a file: each has a key that a later `resume` may name.
+const MAX_EPOCHS: u64 = 65_536;

@@ -497,10 +497,7 @@ def verify_file(file: BinaryIO, options: Options) -> dict[str, object]:
         if data.endswith(b"\n"):
             verifier.feed(data[:-1])
             continue
-        # A line that is too long, if a `\n` follows at all; else bytes that are no line (§2.1).
+        if len(data) > MAX_LINE:
+            verifier.feed(data)
         torn = len(data)
-        while more := file.readline(MAX_LINE):
-            if more.endswith(b"\n"):
-                verifier.feed(data)
-            torn += len(more)
     return verifier.finish(torn)

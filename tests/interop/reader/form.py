@@ -288,9 +288,13 @@ def _contradiction(kind: str, body: dict[str, Any]) -> str | None:
         for name in ("journal", "prev"):
             if (name in body) == (body["seq"] == 0):
                 return f"{name} with seq {body['seq']}" if name in body else f"no {name}"
+    if kind in JOURNAL_KINDS and kind != "epoch" and body["seq"] == 0:
+        return "seq 0"
     if kind not in JOURNAL_KINDS and (body["seq"] == 0) != (kind == "begin"):
         return f"seq {body['seq']}"
     if kind == "receipt":
+        if body["call"] == 0:
+            return "call 0"
         if body["index"] >= body["of"]:
             return f"index {body['index']} of {body['of']}"
         if "permit_until" in body and body["call_decision"] != "allow":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-COMMANDS = {"receipts": "verify", "checkpoints": "checkpoint", "proofs": "proof", "disclosures": "disclosure"}
+COMMANDS = {"receipts": "verify", "attacks": "verify", "checkpoints": "checkpoint", "proofs": "proof", "disclosures": "disclosure"}
 """What the files of each directory are."""
 
 Head = dict[str, list[str]]
