@@ -89,11 +89,11 @@
 //! It mediates only code that takes its permit. It is no sandbox, and sees nothing of what an allowed
 //! program does. It does not detect a hijacked goal and does not judge the truth of what an agent
 //! remembers. A path can change between decision and use: open [`Granted::path`] without following
-//! links. Lines that were cut off the end leave no trace unless a position is held elsewhere.
+//! links. Lines that were cut off the end leave no trace unless a checkpoint is held elsewhere.
 //!
 //! Not there yet: granting a deferral by approvals; delegation and
 //! revocation; signed scopes and proof of identity (both are taken on the host's word through
-//! `dangerous()`); checkpoints and disclosure proofs. README and SECURITY.md say more.
+//! `dangerous()`). README and SECURITY.md say more.
 //!
 //! # Crate features
 //!

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use super::journal::JournalPosition;
 use super::key::{SignError, Signer, TrustedKey};
 use super::note::{KeyHash, Note, NoteError, SignatureKind, signature_line};
+use super::position::JournalPosition;
 use super::tree::TreeHash;
 use super::{MAX_INTEGER, hex};
 use crate::digest::Digest;

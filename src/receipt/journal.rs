@@ -9,29 +9,10 @@ use super::body::{Close, EndStatus, Epoch, Head, Open, SessionId, Signing};
 use super::form::Field;
 use super::key::{EpochKey, SignError, Signer, possession_message};
 use super::line::{Kind, Line, WriteError};
+use super::position::JournalPosition;
 use super::tree::{Frontier, TreeHash};
 use crate::digest::Digest;
 use crate::time::Timestamp;
-
-/// Where a journal stands, as a verifier found it in what was stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct JournalPosition {
-    /// The journal: link hash of its line 0.
-    pub id: Digest,
-    /// The identity key that signs its epochs.
-    pub identity: [u8; 32],
-    /// Number of lines, which is the position of the next one.
-    pub lines: u64,
-    /// Link hash of the last line.
-    pub prev: Digest,
-    /// The epoch in force.
-    pub epoch: u64,
-    /// Time of the last line.
-    pub time: Timestamp,
-    /// The tree over the lines.
-    pub tree: Frontier,
-}
 
 /// How far a session has come: what a `head` or `close` of the journal says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 use super::body::{EndStatus, SessionId, Signing};
 use super::chain::SessionPosition;
 use super::form::Counters;
-use super::journal::JournalPosition;
+use super::position::JournalPosition;
 use super::tree::Frontier;
 use super::verify::Depth;
 use crate::digest::Digest;

@@ -148,6 +148,7 @@ fn members_stand_in_the_order_of_their_bytes() {
         Outcome::MEMBERS,
         Resume::MEMBERS,
         End::MEMBERS,
+        position::Kept::MEMBERS,
     ] {
         assert!(members.is_sorted_by(|a, b| a < b), "{members:?}");
     }
