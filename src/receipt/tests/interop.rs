@@ -40,6 +40,117 @@ fn both_find_the_same_in_every_vector() {
     }
 }
 
+/// Runs a tool of others; none where it is absent or lacks a part, which is said.
+fn tool(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Option<String> {
+    let output = Command::new(name)
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop"))
+        .envs(environment.iter().copied())
+        .output();
+    let Ok(output) = output else {
+        println!("skipped: there is no {name}");
+        return None;
+    };
+    let (found, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let absent = ["cannot find package", "No module named", "command not found"];
+    if absent.iter().any(|absent| errors.contains(absent)) {
+        println!("skipped: {name} lacks a part: {errors}");
+        return None;
+    }
+    assert!(output.status.success(), "{name} {arguments:?}: {found}{errors}");
+    Some(found.into_owned())
+}
+
+/// Writes what tools of others check: two checkpoints, how one continues the other, a line and its proof.
+fn published(folder: &Path) -> Vec<String> {
+    let mut story = Story::of(9, Signing::Every);
+    story.allow();
+    story.head();
+    let old = evidence::checkpoint(&story);
+    for _ in 0..9 {
+        story.allow();
+        story.head();
+    }
+    let new = evidence::checkpoint(&story);
+    let own = |line: &&String| {
+        ParsedLine::parse(line.as_bytes()).is_ok_and(|line| line.body.is_journal())
+    };
+    let journal: Vec<&String> = story.lines.iter().filter(own).collect();
+    let tree: Tree = journal.iter().map(|line| TreeHash::of_line(line.as_bytes())).collect();
+    let (first, second) = (old.tree_head().size, new.tree_head().size);
+    let continues = tree.consistency(first, second).expect("both sizes");
+    let hashes: String = continues
+        .hashes()
+        .iter()
+        .map(|hash| format!("{}\n", note::encode(hash.as_bytes())))
+        .collect();
+    let proof = TlogProof::new(&tree.inclusion(5, second).expect("a leaf"), &new);
+    let key = evidence::name().verifier_key(&new.tree_head().journal, &trusted());
+    for (name, text) in [
+        ("vkey", format!("{key}\n")),
+        ("old.note", old.as_str().to_owned()),
+        ("new.note", new.as_str().to_owned()),
+        ("consistency", hashes),
+        ("line", journal[5].clone()),
+        ("line.tlog-proof", proof.to_string()),
+    ] {
+        fs::write(folder.join(name), text).expect("a file");
+    }
+    story.lines
+}
+
+#[test]
+fn packages_of_the_go_checksum_database_accept_checkpoints_and_proofs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    published(folder.path());
+    let path = folder.path().display().to_string();
+    let cache = folder.path().join("cache").display().to_string();
+    // The packages as Debian installs them: no modules, no network.
+    let environment = [
+        ("GO111MODULE", "off"),
+        ("GOPATH", "/usr/share/gocode"),
+        ("GOFLAGS", ""),
+        ("GOCACHE", &*cache),
+    ];
+    let run = |path: &str| tool("go", &["run", "notes/main.go", path], &environment);
+    let Some(answer) = run(&path) else { return };
+    assert_eq!(answer, "ok\n");
+}
+
+#[test]
+fn b3sum_and_openssl_follow_the_chain() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines = published(folder.path());
+    let file = folder.path().join("receipts.ndjson");
+    let identity = trusted().to_string();
+    for command in [&["b3sum", "--version"], &["openssl", "version"]] {
+        if tool(command[0], &command[1..], &[]).is_none() {
+            return;
+        }
+    }
+    fs::write(&file, ndjson(&lines)).expect("a file");
+    let path = file.display().to_string();
+    let answer = tool("bash", &["check.sh", &path, &identity], &[]).expect("bash");
+    assert_eq!(answer, format!("ok: {0} lines, {0} signatures\n", lines.len()));
+}
+
+#[test]
+fn a_witness_of_others_follows_the_journal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    published(folder.path());
+    let path = folder.path().display().to_string();
+    if tool("python3", &["witness.py", &path], &[("PYTHONDONTWRITEBYTECODE", "1")]).is_none() {
+        return;
+    }
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("written");
+    let witness = Witness::parse(read("witness").trim()).expect("a key");
+    let trust = evidence::trust().with_witnesses(vec![witness], 1).expect("a quorum");
+    let cosigned = trust.open(&read("cosigned.note")).expect("both signed");
+    assert_eq!(cosigned.witnesses().len(), 1);
+    assert!(trust.open(&read("new.note")).is_err());
+}
+
 #[test]
 fn both_find_the_same_in_mutated_chains() {
     const MUTANTS: usize = 2_100;
