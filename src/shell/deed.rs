@@ -41,6 +41,8 @@ pub(crate) enum Unknown {
     Number,
     /// Letters, digits, `_`, `:` and, behind the first, `-`; it may be nothing.
     Word,
+    /// What `xargs -I` puts there.
+    Mark,
     /// Anything at all.
     Anything,
 }
@@ -250,7 +252,7 @@ impl<'s> Text<'s> {
         let harmless = |open: &Open| match open.what {
             Unknown::Number | Unknown::Name | Unknown::Word => true,
             Unknown::Below => self.text.starts_with("./"),
-            Unknown::Glob | Unknown::Anything => false,
+            Unknown::Glob | Unknown::Mark | Unknown::Anything => false,
         };
         let open_first = self.open.first().is_some_and(|open| open.start == 0 && !harmless(open));
         let splits = self.many && self.open.iter().any(|open| open.what == Unknown::Anything);

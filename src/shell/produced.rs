@@ -4,7 +4,14 @@
 //! how they end. A command that could print anything else makes the stream unknown.
 
 use crate::shell::deed::{Open, Text, Unknown};
-use crate::shell::syntax::{Command, Kind, List, Operator, Part, Redirect, Span, Word};
+use crate::shell::syntax::{Command, Kind, Operator, Part, Redirect, Span, Word};
+
+mod filters;
+mod loops;
+mod said;
+
+pub(crate) use loops::only_reads_lines;
+pub(crate) use said::given;
 
 /// What the words of a stream are: paths below these places, whole numbers and dates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +24,26 @@ pub(crate) struct Stream {
     cut: bool,
     /// Whether every line is one path, and none is empty.
     pub(crate) whole: bool,
+    /// Whether no line holds more than one word.
+    single: bool,
     /// Whether a name may begin with a dash where names are not plain.
     bare: bool,
+    /// Whether names stand in quotes, or behind backslashes, that `xargs` takes away.
+    quoted: bool,
+    form: Form,
+    /// The pattern of all names, where they are what a shell finds in the directory it stands in.
+    pub(crate) visible: Option<String>,
+}
+
+/// What a line of a stream is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Words as [`Stream`] says.
+    Words,
+    /// Rows of `ls -l`: from the second column to this one they are such words.
+    Long(u32),
+    /// A path, this character and any text; or words alone.
+    Before(char),
 }
 
 impl Stream {
@@ -26,6 +51,98 @@ impl Stream {
     pub(crate) fn needs_plain_names(&self) -> bool {
         !self.nul || self.cut || self.bare
     }
+
+    fn is_relative(&self) -> bool {
+        self.below.iter().all(|place| !place.starts_with('/'))
+    }
+
+    /// Single parts of the paths. What they are called is only known where the paths lie.
+    fn parts(self) -> Self {
+        let mut below = vec![String::new()];
+        below.extend(self.below.into_iter().filter(|place| place.starts_with('/')));
+        Self { single: true, ..places(below, false) }
+    }
+
+    /// Relative paths that do not climb, of which no more is known.
+    fn anywhere(self) -> Self {
+        let below = vec![String::new()];
+        Self { below, bare: true, whole: false, visible: None, ..self }
+    }
+}
+
+/// How `xargs` takes its input apart.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken<'a> {
+    nul: bool,
+    /// What `-I` replaces by each line.
+    mark: Option<&'a str>,
+    /// Lines are words, blanks and quotes included.
+    lines: bool,
+    /// The most words of one command.
+    most: Option<usize>,
+    /// Whether commands are made in another way.
+    rows: bool,
+}
+
+/// Reads the options of `xargs` up to the command; none that takes names from elsewhere.
+fn taken<'a>(words: &[&'a str]) -> Option<(Taken<'a>, usize)> {
+    let mut taken = Taken::default();
+    let mut at = 0;
+    while let Some(word) = words.get(at).copied().filter(|word| word.starts_with('-')) {
+        at += 1;
+        match word {
+            "--" => return Some((taken, at)),
+            "--null" => taken.nul = true,
+            "--no-run-if-empty" | "--verbose" | "--exit" => {}
+            "--replace" => taken.mark = Some("{}"),
+            _ => {
+                if let Some(mark) = word.strip_prefix("--replace=") {
+                    taken.mark = Some(mark);
+                    continue;
+                }
+                if word.starts_with("--max-procs=") {
+                    continue;
+                }
+                if let Some(most) = word.strip_prefix("--max-args=") {
+                    taken.most = Some(most.parse().ok()?);
+                    continue;
+                }
+                let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?;
+                for (index, letter) in letters.char_indices() {
+                    let glued = letters.get(index + letter.len_utf8()..).unwrap_or_default();
+                    match letter {
+                        '0' => taken.nul = true,
+                        'r' | 't' | 'x' | 'o' | 'p' => continue,
+                        'i' => taken.mark = Some(if glued.is_empty() { "{}" } else { glued }),
+                        'l' if glued.is_empty() => taken.rows = true,
+                        'I' | 'n' | 'L' | 'P' | 's' | 'd' => {
+                            let value = match glued {
+                                "" => {
+                                    at += 1;
+                                    words.get(at - 1)?
+                                }
+                                glued => glued,
+                            };
+                            match letter {
+                                'I' => taken.mark = Some(value),
+                                'd' if matches!(value, "\\n" | "\n") => taken.lines = true,
+                                'd' => return None,
+                                'n' => taken.most = Some(value.parse().ok()?),
+                                'P' => {}
+                                's' => return None,
+                                _ => taken.rows = true,
+                            }
+                        }
+                        _ => return None,
+                    }
+                    if letter != '0' {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Some((taken, at))
 }
 
 /// Works out what the commands before `xargs` print, with which `arguments` it is called.
@@ -38,87 +155,34 @@ pub(crate) fn by(
     arguments: &[Text<'_>],
     plain_names: bool,
 ) -> Option<Stream> {
-    let options =
-        arguments.iter().map_while(Text::literal).take_while(|text| text.starts_with('-'));
-    let mut nul = false;
-    for option in options {
-        let flags = option.strip_prefix('-').unwrap_or_default();
-        let short = !flags.is_empty() && flags.bytes().all(|flag| b"0rtpx".contains(&flag));
-        nul |= option == "--null" || (short && flags.contains('0'));
+    let options: Vec<&str> = arguments.iter().map_while(Text::literal).collect();
+    let (taken, _) = taken(&options)?;
+    let stream = handed_to(&taken, stream(upstream)?)?;
+    (!stream.needs_plain_names() || plain_names).then_some(stream)
+}
+
+/// What `xargs` makes of a stream.
+fn handed_to(taken: &Taken<'_>, stream: Stream) -> Option<Stream> {
+    let one_by_one = taken.lines || taken.mark.is_some();
+    let relative = stream.is_relative();
+    if stream.form != Form::Words || (stream.quoted && (taken.nul || taken.lines)) {
+        return None;
     }
-    let stream = stream(upstream)?;
-    (stream.nul == nul && (!stream.needs_plain_names() || plain_names)).then_some(stream)
+    // A line of several words is one name, which begins as its first word does.
+    if one_by_one && !stream.single && !relative {
+        return None;
+    }
+    if stream.nul == taken.nul && !(stream.nul && taken.lines) {
+        return Some(stream);
+    }
+    // All names become one, or are cut at the first NUL. What lies between two slashes ends or begins
+    // with a line break then, so that it does not climb either.
+    relative.then(|| Stream { nul: false, ..stream.anywhere() })
 }
 
 /// As [`by`], for the words of the lines that the commands print, where names are plain.
 pub(crate) fn lines(commands: &[Command<'_>]) -> Option<Stream> {
-    stream(commands).filter(|stream| !stream.nul)
-}
-
-/// Whether a loop takes lines from its input with `read` alone. Another reader could take a part of
-/// one, and `./etc/passwd` without its first byte is another path.
-pub(crate) fn only_reads_lines(command: &Command<'_>) -> bool {
-    let Kind::Loop { condition, body } = &command.kind else { return false };
-    let [pipeline] = condition.pipelines.as_slice() else { return false };
-    let [read] = pipeline.commands.as_slice() else { return false };
-    let Kind::Simple { words, .. } = &read.kind else { return false };
-    let reads = words.first().is_some_and(|word| literal_of(word) == Some("read"));
-    reads && read.redirects.is_empty() && leaves_input(body)
-}
-
-/// Whether no command of a list reads the input that it shares.
-fn leaves_input(list: &List<'_>) -> bool {
-    list.pipelines.iter().all(|pipeline| {
-        // Those behind a pipe have an input of their own.
-        pipeline.commands.first().is_none_or(|command| match &command.kind {
-            Kind::Simple { words, .. } => {
-                is_given_files(words)
-                    || command.redirects.iter().any(|redirect| {
-                        redirect.descriptor == 0 && redirect.operator == Operator::Read
-                    })
-            }
-            Kind::Subshell(list) | Kind::Group(list) => leaves_input(list),
-            Kind::If { branches, otherwise } => {
-                branches.iter().all(|(test, body)| leaves_input(test) && leaves_input(body))
-                    && otherwise.as_ref().is_none_or(leaves_input)
-            }
-            Kind::Test(_) | Kind::Arithmetic(_) => true,
-            _ => false,
-        })
-    })
-}
-
-/// Whether a command is one that reads no input, or none when it is given files and is given one.
-fn is_given_files(words: &[Word<'_>]) -> bool {
-    const SILENT: [&str; 24] = [
-        ":", "[", "basename", "break", "cd", "chmod", "continue", "cp", "dirname", "du", "echo",
-        "exit", "false", "file", "ln", "ls", "mkdir", "mv", "printf", "rm", "rmdir", "stat",
-        "test", "touch",
-    ];
-    const READERS: [&str; 12] = [
-        "cat",
-        "grep",
-        "head",
-        "md5sum",
-        "nl",
-        "sed",
-        "sha1sum",
-        "sha256sum",
-        "sort",
-        "tac",
-        "tail",
-        "wc",
-    ];
-    let Some(program) = words.first().and_then(literal_of) else { return words.is_empty() };
-    if SILENT.contains(&program) || program == "true" {
-        return true;
-    }
-    // The last word is a file: it is a variable, and not the value of an option in front of it.
-    let [.., before, last] = words else { return false };
-    let variable = last.parts.iter().any(|part| matches!(part, Part::Parameter { .. }));
-    let option = literal_of(before).is_none_or(|before| before.starts_with('-'));
-    let first = matches!(program, "grep" | "sed") && words.len() < 3;
-    READERS.contains(&program) && variable && !first && (!option || words.len() == 2)
+    stream(commands).filter(|stream| !stream.nul && !stream.quoted && stream.form == Form::Words)
 }
 
 fn literal_of<'a>(word: &'a Word<'_>) -> Option<&'a str> {
@@ -139,6 +203,66 @@ pub(crate) fn below<'s>(place: &str, span: Span) -> Text<'s> {
     let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let open = Open { start: at(start), end: at(text.len()), what: Unknown::Below };
     Text { text: text.into(), open: vec![open], many: true, span }
+}
+
+/// The text of names that a pattern finds.
+pub(crate) fn visible<'s>(pattern: &str, span: Span) -> Text<'s> {
+    let mut text = Text { many: true, ..Text::known(pattern.to_owned(), span) };
+    let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let wild = pattern.match_indices('*').map(|(start, _)| Open {
+        start: at(start),
+        end: at(start + 1),
+        what: Unknown::Name,
+    });
+    text.open = wild.collect();
+    text
+}
+
+/// The arguments of a program that reads names from its input, with the names in their place, and the
+/// places that they are taken from.
+pub(crate) fn named<'s>(
+    program: &str,
+    arguments: &[Text<'s>],
+    upstream: &[Command<'_>],
+    span: Span,
+) -> Option<(Vec<Text<'s>>, Stream)> {
+    let literal =
+        |text: &Text<'s>, known: &[&str]| text.literal().is_some_and(|text| known.contains(&text));
+    let mut rest: Vec<Text<'s>> = arguments.to_vec();
+    let nul = match program {
+        "tar" | "bsdtar" => {
+            let makes = |text: &Text<'s>| {
+                text.literal().is_some_and(|text| {
+                    let letters = text.trim_start_matches('-');
+                    text == "--create" || (!text.starts_with("--") && letters.starts_with('c'))
+                })
+            };
+            let at = rest
+                .iter()
+                .position(|text| literal(text, &["-T", "-T-", "--files-from", "--files-from=-"]))?;
+            let split = literal(rest.get(at)?, &["-T", "--files-from"]);
+            if split && !literal(rest.get(at + 1)?, &["-"]) || !makes(rest.first()?) {
+                return None;
+            }
+            rest.drain(at..at + 1 + usize::from(split));
+            let nul = rest.iter().any(|text| literal(text, &["--null"]));
+            rest.retain(|text| !literal(text, &["--null"]));
+            nul
+        }
+        "du" | "wc" => {
+            let at = rest.iter().position(|text| literal(text, &["--files0-from=-"]))?;
+            rest.remove(at);
+            true
+        }
+        _ => return None,
+    };
+    let stream = stream(upstream)?;
+    let fine = stream.nul == nul && stream.form == Form::Words && !stream.quoted && stream.whole;
+    if !fine {
+        return None;
+    }
+    rest.extend(stream.below.iter().map(|place| below(place, span)));
+    Some((rest, stream))
 }
 
 /// One argument or many, of which nothing is known.
@@ -170,21 +294,16 @@ fn stream(commands: &[Command<'_>]) -> Option<Stream> {
             matching(words.get(1..)?)
         }
         "git" if literal => tracked(rest),
+        "rg" => searched(words.get(1..)?),
+        "grep" | "egrep" | "fgrep" if before.is_empty() => prefixed(words.get(1..)?),
+        "xargs" if literal => run_on(rest, stream(before)?),
         "du" => used(words.get(1..)?),
-        "seq" if rest.iter().all(|word| is_digits(word)) => Some(names(false)),
+        "seq" if rest.iter().all(|word| is_digits(word)) => {
+            Some(Stream { single: true, ..names(false) })
+        }
         // Two writers on one pipe can cut each other's lines.
         "tee" if rest.iter().all(|word| !word.starts_with(['-', '/'])) => stream(before),
-        "tr" if rest == ["\\n", "\\0"] => {
-            let stream = stream(before)?;
-            (!stream.nul).then_some(Stream { nul: true, cut: true, ..stream })
-        }
-        "sort" | "uniq" | "head" | "tail" | "tac" | "shuf" | "grep" | "egrep" | "fgrep"
-            if literal =>
-        {
-            filtered(program, rest, stream(before)?)
-        }
-        "awk" | "gawk" | "mawk" if literal => columns(rest, stream(before)?),
-        "cut" if literal => cut(rest, stream(before)?),
+        _ if literal => filters::passed(program, rest, || stream(before)),
         _ => None,
     }
 }
@@ -196,7 +315,18 @@ fn names(nul: bool) -> Stream {
 
 fn places(below: Vec<String>, nul: bool) -> Stream {
     let bare = below.iter().any(String::is_empty);
-    Stream { below, nul, cut: false, whole: false, bare }
+    let form = Form::Words;
+    Stream {
+        below,
+        nul,
+        cut: false,
+        whole: false,
+        single: false,
+        bare,
+        quoted: false,
+        form,
+        visible: None,
+    }
 }
 
 fn is_digits(word: &str) -> bool {
@@ -268,18 +398,20 @@ fn found(words: &[&str]) -> Option<Stream> {
     let mut below = if starts.is_empty() { vec![".".to_owned()] } else { starts };
     let mut nul = words.contains(&"-print0");
     let mut plain = !nul || words.contains(&"-print");
+    let mut quoted = false;
     for (index, _) in words.iter().enumerate().filter(|(_, word)| **word == "-printf") {
-        let format = words.get(index + 1)?;
+        let format = words.get(index + 1)?.replace("\"%p\"", "%p").replace("'%p'", "%p");
+        quoted |= format.len() != words.get(index + 1)?.len();
         nul |= format.ends_with("\\0");
         plain &= nul;
-        if !is_plain_format(format) {
+        if !is_plain_format(&format) {
             return None;
         }
         below.push(String::new());
     }
     // Both endings in one stream: the wrong one joins names.
     let whole = !words.contains(&"-printf");
-    (!(nul && plain)).then(|| Stream { whole, ..places(below, nul) })
+    (!(nul && plain)).then(|| Stream { whole, single: whole, quoted, ..places(below, nul) })
 }
 
 /// A format of paths and numbers, each between blanks.
@@ -291,36 +423,79 @@ fn is_plain_format(format: &str) -> bool {
     let spaced = format.replace("\\n", " ").replace("\\t", " ").replace("\\0", " ");
     spaced.split_whitespace().all(|word| {
         let Some(directive) = word.strip_prefix('%') else { return false };
+        if matches!(directive.trim_end_matches(['@', ':', ',']), "t" | "a" | "c" | "s" | "y") {
+            return true;
+        }
+        let mut letters = directive.chars();
+        // Parts of dates, with what the format puts between them.
+        if letters.next().is_some_and(|which| "ABCT".contains(which)) {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "@+:.%-".contains(c);
+            let first = letters.next();
+            let parts = directive.split('%').skip(1).all(|part| {
+                part.starts_with('T') || part.starts_with('A') || part.starts_with('C')
+            });
+            return first.is_some_and(|c| c.is_ascii_alphabetic() || "@+".contains(c))
+                && letters.all(plain)
+                && parts;
+        }
         matches!(
             directive,
             "p" | "P" | "f" | "s" | "k" | "b" | "m" | "n" | "i" | "d" | "D" | "G" | "U" | "u" | "g"
-        ) || matches!(directive, "T@" | "T+" | "TY-%Tm-%Td" | "A@" | "A+" | "C@" | "C+")
+        )
     })
 }
 
-/// `ls` without the long form: names in directories, paths for operands.
+/// `ls`: names in directories, paths for operands. Of the long form nine columns hold neither what
+/// a link names nor, behind the first, anything that begins with a dash.
 fn listed(words: &[Text<'_>]) -> Option<Stream> {
     let mut below = Vec::new();
-    let mut itself = false;
+    let (mut itself, mut all) = (false, false);
+    let mut form = Form::Words;
     for word in words {
         match word.literal() {
+            Some("--color=never" | "--color=auto" | "--group-directories-first") => {}
             Some(flags) if flags.starts_with('-') => {
                 let flags = flags.strip_prefix('-')?;
-                if flags.is_empty() || !flags.chars().all(|flag| "1rtSAUcuXvdB".contains(flag)) {
+                if flags.is_empty()
+                    || !flags.chars().all(|flag| "1lhkrtSaAUcuXvdBpF".contains(flag))
+                {
                     return None;
                 }
                 itself |= flags.contains('d');
+                all |= flags.contains(['a', 'A']);
+                if flags.contains('l') {
+                    form = Form::Long(9);
+                }
             }
             _ => {}
         }
     }
-    for word in words.iter().filter(|word| !word.text.starts_with('-')) {
+    let parents = words.iter().any(|word| {
+        word.literal().is_some_and(|flags| flags.starts_with('-') && flags.contains('a'))
+    });
+    match form {
+        // `..` is a name among others, and the last of nine columns.
+        Form::Long(_) if parents => form = Form::Long(7),
+        _ if parents => return None,
+        _ => {}
+    }
+    let operands: Vec<&Text<'_>> =
+        words.iter().filter(|word| !word.text.starts_with('-')).collect();
+    for word in &operands {
         below.push(place_of(word)?);
     }
     if !itself || below.is_empty() {
         below.push(String::new());
     }
-    Some(places(below, false))
+    let visible = match operands.as_slice() {
+        _ if all => None,
+        [] => Some("*".to_owned()),
+        [one] if one.text.contains('/') || one.open.is_empty() || one.text.starts_with('.') => None,
+        [one] if itself && form == Form::Words => Some(one.text.to_string()),
+        [_] => Some("*".to_owned()),
+        _ => None,
+    };
+    Some(Stream { form, visible, single: form == Form::Words, ..places(below, false) })
 }
 
 /// `du`: sizes and paths.
@@ -364,6 +539,8 @@ fn matching(words: &[Text<'_>]) -> Option<Stream> {
                 nul |= flags.contains('Z');
                 recursive |= flags.contains('r') || flags.contains('R');
             }
+            // A pattern that the shell expands brings files.
+            None if !pattern && literal.is_none() => return None,
             None if !pattern => pattern = true,
             None => operands.push(place_of(word)?),
         }
@@ -374,7 +551,140 @@ fn matching(words: &[Text<'_>]) -> Option<Stream> {
         }
         operands.push(String::new());
     }
-    Some(Stream { whole: true, ..places(operands, nul) })
+    Some(Stream { whole: true, single: true, ..places(operands, nul) })
+}
+
+/// `grep` that writes the name of the file in front of each line. Without `-H` it does where there are
+/// several files, or where a directory is walked.
+fn prefixed(words: &[Text<'_>]) -> Option<Stream> {
+    let mut operands = Vec::new();
+    let (mut named, mut recursive, mut pattern) = (false, false, false);
+    for word in words {
+        match word.literal().and_then(|text| text.strip_prefix('-')) {
+            Some(long) if long.starts_with('-') => {
+                let known = ["-include=", "-exclude=", "-exclude-dir="];
+                if !known.iter().any(|known| long.starts_with(known)) {
+                    return None;
+                }
+            }
+            Some(flags) => {
+                if !flags.chars().all(|flag| "HrinvwxEFPIsoc".contains(flag)) {
+                    return None;
+                }
+                named |= flags.contains('H');
+                recursive |= flags.contains('r');
+            }
+            None if !pattern && word.literal().is_none() => return None,
+            None if !pattern => pattern = true,
+            None => operands.push(word),
+        }
+    }
+    let directory = |word: &&Text<'_>| {
+        word.literal().is_some_and(|text| text.ends_with('/') || matches!(text, "." | "./."))
+    };
+    named |= recursive && operands.iter().all(directory);
+    named |= operands.iter().filter(|word| word.open.is_empty()).count() > 1;
+    let mut below: Vec<String> = operands.into_iter().map(place_of).collect::<Option<_>>()?;
+    // A message says that a binary file matches.
+    below.push(String::new());
+    let colon = below.iter().any(|place| place.contains(':'));
+    (pattern && named && !colon).then(|| Stream { form: Form::Before(':'), ..places(below, false) })
+}
+
+/// `rg -l` and `rg --files`.
+fn searched(words: &[Text<'_>]) -> Option<Stream> {
+    let mut operands = Vec::new();
+    let (mut listed, mut pattern, mut nul) = (false, false, false);
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match word.literal() {
+            Some("--files") => (listed, pattern) = (true, true),
+            Some("--files-with-matches" | "--files-without-match") => listed = true,
+            Some("-0" | "--null") => nul = true,
+            Some("--hidden" | "--no-ignore" | "--sort=path" | "--ignore-case") => {}
+            Some("-t" | "-T" | "-g" | "--type" | "--glob" | "--iglob") => {
+                rest.next()?.literal()?;
+            }
+            Some(long)
+                if long.starts_with("--glob=")
+                    || long.starts_with("--type=")
+                    || long.starts_with("-g")
+                    || long.starts_with("-t") => {}
+            Some(flags) if flags.starts_with('-') => {
+                let flags = flags.strip_prefix('-')?;
+                if flags.is_empty() || !flags.chars().all(|flag| "livwxFSsnu".contains(flag)) {
+                    return None;
+                }
+                listed |= flags.contains('l');
+            }
+            None if !pattern => return None,
+            _ if !pattern => pattern = true,
+            _ => operands.push(place_of(word)?),
+        }
+    }
+    if operands.is_empty() {
+        operands.push(String::new());
+    }
+    (listed && pattern).then(|| Stream { whole: true, single: true, ..places(operands, nul) })
+}
+
+/// What a program prints that `xargs` runs with names.
+fn run_on(words: &[&str], stream: Stream) -> Option<Stream> {
+    let (taken, at) = taken(words)?;
+    let stream = handed_to(&taken, stream)?;
+    let (program, rest) = words.get(at..)?.split_first()?;
+    // A mark stands for a whole word, at the end.
+    let rest = match taken.mark {
+        Some(mark) => {
+            let (last, rest) = rest.split_last()?;
+            (*last == mark && !rest.iter().any(|word| word.contains(mark))).then_some(rest)?
+        }
+        None => rest,
+    };
+    let flags = |known: &str| {
+        rest.iter().all(|word| {
+            let flags = word.strip_prefix('-').filter(|flags| !flags.is_empty());
+            flags.is_some_and(|flags| flags.chars().all(|flag| known.contains(flag)))
+        })
+    };
+    let with = |names: bool| {
+        let mut below = stream.below.clone();
+        if names {
+            below.push(String::new());
+        }
+        Stream { single: true, ..places(below, false) }
+    };
+    match *program {
+        "ls" if flags("1rtSAUcuXvdBpF") => Some(with(true)),
+        "ls" if flags("1lhkrtSAUcuXvdBpF") => Some(Stream { form: Form::Long(9), ..with(true) }),
+        "echo" if rest.is_empty() => Some(Stream { single: false, ..with(false) }),
+        "du" if flags("hsabkmcx") => Some(Stream { single: false, ..with(true) }),
+        "wc" if flags("clmwL") => Some(Stream { single: false, ..with(true) }),
+        "basename" if rest.is_empty() => Some(stream.parts()),
+        "dirname" if rest.is_empty() && stream.is_relative() => {
+            Some(Stream { single: true, whole: true, nul: false, ..stream.anywhere() })
+        }
+        "file" if rest.is_empty() && !stream.below.iter().any(|place| place.contains(':')) => {
+            Some(Stream { form: Form::Before(':'), ..with(true) })
+        }
+        "grep" | "egrep" | "fgrep" => {
+            let pattern = rest.iter().filter(|word| !word.starts_with('-')).count() == 1;
+            let flags: String = rest.iter().filter_map(|word| word.strip_prefix('-')).collect();
+            let known = flags.chars().all(|flag| "lLHinvwxEFPIso".contains(flag));
+            let form = match flags.contains(['l', 'L']) {
+                true => Form::Words,
+                false if flags.contains('H') => Form::Before(':'),
+                false => return None,
+            };
+            let colon = stream.below.iter().any(|place| place.contains(':'));
+            (pattern && known && !(form != Form::Words && colon)).then(|| Stream {
+                form,
+                whole: form == Form::Words,
+                ..with(form != Form::Words)
+            })
+        }
+        _ => None,
+    }
 }
 
 /// Lists of `git`, with nothing but options that choose among the names.
@@ -391,120 +701,11 @@ fn tracked(words: &[&str]) -> Option<Stream> {
         _ => return None,
     };
     let nul = rest.contains(&"-z");
-    rest.iter().all(|word| chooses(word, known)).then(|| Stream { whole: true, ..names(nul) })
-}
-
-/// Commands that print some of the lines they read, or count them.
-fn filtered(program: &str, words: &[&str], stream: Stream) -> Option<Stream> {
-    let flags = |known: &str| {
-        words.iter().all(|word| {
-            let flags = word.strip_prefix('-').filter(|flags| !flags.is_empty());
-            flags.is_some_and(|flags| flags.chars().all(|flag| known.contains(flag)))
-        })
-    };
-    let nul = has_flag(words, 'z');
-    let fits = match program {
-        "sort" => with_values(words, "zrnuhfbVgdiM", "kt"),
-        "uniq" => flags("cdiuz"),
-        "tac" => words.is_empty(),
-        "shuf" => flags("z"),
-        "head" | "tail" => with_values(words, "zq0123456789", "n"),
-        _ => {
-            let operands = words.iter().filter(|word| !word.starts_with('-')).count();
-            let known = |word: &&str| {
-                !word.starts_with('-')
-                    || (word.len() > 1
-                        && !word.starts_with("--")
-                        && word.chars().skip(1).all(|flag| "vivEFPwxsz".contains(flag)))
-            };
-            operands == 1 && words.iter().all(known)
-        }
-    };
-    let whole = stream.whole && !(program == "uniq" && has_flag(words, 'c'));
-    (fits && nul == stream.nul).then_some(Stream { whole, ..stream })
-}
-
-/// Whether the words are flags, and options with a value behind them or glued to them; no operand, which
-/// would be a file.
-fn with_values(words: &[&str], flags: &str, valued: &str) -> bool {
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
-            return false;
-        };
-        let mut letters = letters.chars();
-        while let Some(letter) = letters.next() {
-            if valued.contains(letter) {
-                if letters.as_str().is_empty() && rest.next().is_none() {
-                    return false;
-                }
-                break;
-            }
-            if !flags.contains(letter) {
-                return false;
-            }
-        }
-    }
-    true
-}
-
-/// `awk '{print $2}'`: some of the words of each line.
-fn columns(words: &[&str], stream: Stream) -> Option<Stream> {
-    let program = match words {
-        [program] => program,
-        ["-F", " " | "\t" | "\\t", program] | ["-F " | "-F\t" | "-F\\t", program] => program,
-        _ => return None,
-    };
-    let program = program.trim();
-    if let Some(rest) = program.strip_prefix("NR") {
-        let rest = rest.trim_start().trim_start_matches(['<', '>', '=', '!']).trim_start();
-        let number = !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
-        return (number && !stream.nul).then_some(stream);
-    }
-    let inner = program.strip_prefix('{')?.strip_suffix('}')?.trim();
-    let inner = inner.strip_prefix("print")?.trim().trim_end_matches(';');
-    let column = |word: &str| {
-        let word = word.trim();
-        word.strip_prefix('$').is_some_and(|number| {
-            number == "NF"
-                || (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-        })
-    };
-    (!stream.nul && inner.split(',').all(column)).then_some(Stream { whole: false, ..stream })
-}
-
-/// `cut -d' ' -f2-`: some of the words of each line. Of a path, one part is a name.
-fn cut(words: &[&str], stream: Stream) -> Option<Stream> {
-    let mut delimiter = "\t";
-    let mut fields = None;
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        if let Some(own) = word.strip_prefix("-d") {
-            delimiter = if own.is_empty() { rest.next()? } else { own };
-        } else if let Some(own) = word.strip_prefix("-f") {
-            fields = Some(if own.is_empty() { *rest.next()? } else { own });
-        } else {
-            return None;
-        }
-    }
-    let fields = fields?;
-    let blank = matches!(delimiter, " " | "\t");
-    let one = fields.bytes().all(|byte| byte.is_ascii_digit());
-    let listed = fields.bytes().all(|byte| byte.is_ascii_digit() || b",-".contains(&byte));
-    match (stream.nul, blank, delimiter) {
-        (false, true, _) if listed => Some(Stream { whole: false, ..stream }),
-        (false, false, "/") if one => Some(names(false)),
-        // Of a relative path what is left behind its first parts is relative too.
-        (false, false, "/")
-            if fields
-                .strip_suffix('-')
-                .is_some_and(|at| at.bytes().all(|b| b.is_ascii_digit())) =>
-        {
-            let relative = stream.below.iter().all(|place| !place.starts_with('/'));
-            relative.then(|| names(false))
-        }
-        _ => None,
-    }
+    rest.iter().all(|word| chooses(word, known)).then(|| Stream {
+        whole: true,
+        single: true,
+        ..names(nul)
+    })
 }
 
 /// The place that an operand names, or the one that holds all that its pattern matches.
@@ -522,8 +723,9 @@ fn place_of(word: &Text<'_>) -> Option<String> {
     fine.then(|| known.to_owned())
 }
 
+/// Whether a path leads up, or has a slash that is left over when its first parts are cut off.
 fn climbs(path: &str) -> bool {
-    path.split('/').any(|name| name == "..")
+    path.contains("//") || path.split('/').any(|name| name == "..")
 }
 
 /// Whether a cluster of short flags holds `flag`.
@@ -534,58 +736,4 @@ fn has_flag(words: &[&str], flag: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shell::parse::parse;
-
-    #[test]
-    fn streams_of_names_are_followed() {
-        let check = |line: &str, expected: Option<&[&str]>| {
-            let parsed = parse(line).unwrap();
-            let (_, upstream) = parsed.list.pipelines[0].commands.split_last().unwrap();
-            let found = stream(upstream).map(|stream| stream.below);
-            let expected = expected.map(|all| all.iter().map(|&one| one.to_owned()).collect());
-            assert_eq!(found, expected, "{line}");
-        };
-        check("find . -name '*.c' | xargs x", Some(&["."]));
-        check("find src lib -type f | sort | head -5 | xargs x", Some(&["src", "lib"]));
-        check("find . -exec cat {} + | xargs x", None);
-        check("find .. | xargs x", None);
-        check(
-            "find /a -printf '%s %p\\n' | sort -rn | head -n 10 | awk '{print $2}' | xargs x",
-            Some(&["/a", ""]),
-        );
-        check("find . -printf '/etc/%f\\n' | xargs x", None);
-        check("find . | sed 's/^/x/' | xargs x", None);
-        check("find . | grep -v test | xargs x", Some(&["."]));
-        check("find . | grep -o '/.*' | xargs x", None);
-        check("find . | grep foo file | xargs x", None);
-        check("ls src | xargs x", Some(&["src", ""]));
-        check("ls *.php | xargs x", Some(&["", ""]));
-        check("ls -l | xargs x", None);
-        check("du -h src | sort -h | awk '{print $2}' | xargs x", Some(&[".", "", "src"]));
-        check("find . | tr '\\n' '\\0' | xargs -0 x", Some(&["."]));
-        check("find . | awk 'NR>5' | xargs x", Some(&["."]));
-        check("find . | awk '{print \"/etc\" $1}' | xargs x", None);
-        check("ls -a | xargs x", None);
-        check("grep -rl foo . | xargs x", Some(&["."]));
-        check("grep -l foo *.c | xargs x", Some(&[""]));
-        check("grep foo . | xargs x", None);
-        check("git ls-files | xargs x", Some(&[""]));
-        check("find . | cut -d/ -f2- | xargs x", Some(&[""]));
-        check("find /srv | cut -d/ -f1,3 | xargs x", None);
-        check("find /srv | cut -d/ -f3 | xargs x", Some(&[""]));
-        check("echo x | xargs x", None);
-        check("cat list | xargs x", None);
-        check("find . > f | xargs x", None);
-        check("find . 2> /dev/null | xargs x", Some(&["."]));
-        check("git ls-files 2>&1 | xargs x", None);
-        check("find . | sort 2 | xargs x", None);
-        check("find . | tail +5 | xargs x", None);
-        check("find . | sort -k 2 -t / | xargs x", Some(&["."]));
-        check("find . -printf '%p' | xargs x", None);
-        check("git diff --name-only --line-prefix=/etc/ | xargs x", None);
-        check("git diff -- --name-only | xargs x", None);
-        check("git grep -h -e -l | xargs x", None);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::action::TextList;
 use crate::reason::Reason;
-use crate::shell::deed::{Deed, Invocation, Stdin, Text, Unknown};
+use crate::shell::deed::{Deed, Invocation, Open, Stdin, Text, Unknown};
 use crate::shell::irregular;
 use crate::shell::produced;
 use crate::shell::state::{State, Value};
@@ -115,6 +115,18 @@ impl Walk<'_, '_> {
             self.deed(&state, opaque(Reason::ShellDynamicPath));
         }
         let by = if path.contains('/') { By::Program } else { by };
+        let named = upstream
+            .filter(|_| self.env.has_plain_names())
+            .and_then(|upstream| produced::named(name, rest, upstream, program.span));
+        let rest = match &named {
+            Some((rest, stream)) => {
+                for place in &stream.below {
+                    self.relies_on_names(place, &state);
+                }
+                rest
+            }
+            None => rest,
+        };
         let invocation =
             Invocation { name, arguments: rest, stdin: &state.stdin, span: program.span };
         let mut deeds = Vec::new();
@@ -128,10 +140,22 @@ impl Walk<'_, '_> {
             let mut paths: Vec<&str> = Vec::new();
             if patterns.peek().is_some() {
                 paths.extend(deeds.iter().filter_map(Deed::path).map(|path| &*path.text));
+                // The program that is run says what they mean.
+                let inside = deeds.iter().filter_map(|deed| match deed {
+                    Deed::Command { argv } | Deed::CommandWith { argv, .. } => Some(argv),
+                    _ => None,
+                });
+                paths.extend(inside.flatten().map(|text| &*text.text));
                 paths.sort_unstable();
             }
             for text in patterns {
-                if paths.binary_search(&&*text.text).is_err() {
+                if paths.binary_search(&&*text.text).is_ok() {
+                    continue;
+                }
+                if SEARCHES.contains(&name) && !text.may_be_option() {
+                    let path = text.clone();
+                    self.deed(&state, Deed::Read { path, recursive: false });
+                } else {
                     // What it expands to is spread over operands that mean different things.
                     self.deed(&state, opaque(Reason::ShellDynamicArgument));
                 }
@@ -258,26 +282,37 @@ impl Walk<'_, '_> {
                 }
                 self.wrappers -= 1;
             }
-            Deed::CommandWith { mut argv, appended } => {
+            Deed::CommandWith { argv, appended } => {
                 if self.wrappers >= MAX_WRAPPERS {
                     let reason = Reason::ShellTooLarge;
                     return self.deed(&ways.done, Deed::Opaque { reason, span });
                 }
-                let stream = match upstream {
-                    Some(upstream) if program == "xargs" => {
-                        produced::by(upstream, arguments, self.env.has_plain_names())
-                    }
-                    _ => None,
-                };
+                let upstream = upstream.filter(|_| program == "xargs");
+                let given = upstream.and_then(|upstream| produced::given(upstream, arguments));
+                let stream = upstream.filter(|_| given.is_none()).and_then(|upstream| {
+                    produced::by(upstream, arguments, self.env.has_plain_names())
+                });
                 self.wrappers += 1;
                 match stream {
+                    _ if given.is_some() => {
+                        for given in given.unwrap_or_default() {
+                            self.run_inside(given.fill(&argv, span), ways);
+                        }
+                    }
                     Some(stream) => {
                         for place in &stream.below {
                             if stream.needs_plain_names() {
                                 self.relies_on_names(place, &ways.done);
                             }
-                            let argv = handed(&argv, place, appended, span);
+                            let found = match &stream.visible {
+                                Some(pattern) => produced::visible(pattern, span),
+                                None => produced::below(place, span),
+                            };
+                            let argv = handed(&argv, &found, appended);
                             self.run_inside(argv, ways);
+                            if stream.visible.is_some() {
+                                break;
+                            }
                         }
                     }
                     // Nothing comes in: it runs once with what it was given, and with `-I` not at all.
@@ -285,10 +320,14 @@ impl Walk<'_, '_> {
                         let marked = argv.iter().any(|text| !text.open.is_empty());
                         match marked && !appended {
                             true => self.mention(argv, &ways.done),
-                            false => self.run_inside(argv, ways),
+                            false => {
+                                let argv = argv.into_iter().map(unmarked).collect();
+                                self.run_inside(argv, ways);
+                            }
                         }
                     }
                     None => {
+                        let mut argv: Vec<_> = argv.into_iter().map(unmarked).collect();
                         if appended {
                             argv.push(produced::anything(span));
                         }
@@ -343,8 +382,11 @@ fn is_pattern(text: &Text<'_>) -> bool {
 }
 
 /// Programs that do nothing with operands, or nothing at all when there are too many of them.
-const SPELLED: [&str; 10] =
-    ["echo", "printf", ":", "true", "false", "find", "basename", "dirname", "seq", "tr"];
+const SPELLED: [&str; 11] =
+    ["echo", "printf", ":", "true", "false", "find", "basename", "dirname", "seq", "tr", "cd"];
+
+/// Programs that read all operands behind the first, and take no name for anything else.
+const SEARCHES: [&str; 4] = ["grep", "egrep", "fgrep", "rg"];
 
 /// Whether `read` takes whole words from its input: one name, and no option but `-r`.
 fn is_plain_read(arguments: &[Text<'_>]) -> bool {
@@ -354,36 +396,66 @@ fn is_plain_read(arguments: &[Text<'_>]) -> bool {
     names.clone().count() == 1 && names.into_iter().all(literal)
 }
 
-/// The arguments of a program that gets a path below `place`, at the end or where they are open.
-fn handed<'s>(argv: &[Text<'s>], place: &str, appended: bool, span: Span) -> Vec<Text<'s>> {
-    let mut all: Vec<Text<'s>> = argv
-        .iter()
-        .map(|text| match text.open.as_slice() {
-            // What the option said itself is many: names that do not come from the pipe.
-            [open]
-                if !text.many
-                    && open.what == Unknown::Anything
-                    && open.end as usize == text.text.len() =>
-            {
-                let known = text.text.get(..open.start as usize).unwrap_or_default();
-                match known {
-                    "" => Text { many: false, ..produced::below(place, text.span) },
-                    // Names do not climb, so what is put behind a directory stays below it.
-                    known if known.ends_with('/') && !known.starts_with('-') => {
-                        let known = known.trim_end_matches('/');
-                        let known = if known.is_empty() { "/" } else { known };
-                        Text { many: false, ..produced::below(known, text.span) }
-                    }
-                    _ => text.clone(),
-                }
-            }
-            _ => text.clone(),
-        })
-        .collect();
+/// The arguments of a program that gets what was `found`, at the end or where marks are.
+fn handed<'s>(argv: &[Text<'s>], found: &Text<'s>, appended: bool) -> Vec<Text<'s>> {
+    let mut all: Vec<Text<'s>> = argv.iter().map(|text| marked(text, found)).collect();
     if appended {
-        all.push(produced::below(place, span));
+        all.push(found.clone());
     }
     all
+}
+
+/// A text with a path that was `found` where its mark is, as far as it is a path then.
+fn marked<'s>(text: &Text<'s>, found: &Text<'s>) -> Text<'s> {
+    let [Open { start, end, what: Unknown::Mark }] = *text.open.as_slice() else {
+        return unmarked(text.clone());
+    };
+    let known = text.text.get(..start as usize).unwrap_or_default();
+    let tail = text.text.get(end as usize..).unwrap_or_default();
+    let plain = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || "_./-".contains(c));
+    let (directory, name) = known.rsplit_once('/').unwrap_or(("", known));
+    // Names do not climb, so what is put behind a directory stays below it, and what is put behind the
+    // beginning of a name makes another name.
+    let begins = |name: &str| name.chars().any(|c| c != '.') && !name.starts_with("..");
+    let fine = plain(tail)
+        && match known {
+            "" => true,
+            _ if known.starts_with('-') || text.many => false,
+            known if known.ends_with('/') => true,
+            known => plain(known) && begins(name),
+        };
+    if !fine {
+        return unmarked(text.clone());
+    }
+    let names = found.open.iter().all(|open| open.what == Unknown::Name);
+    let mut filled = match known {
+        "" => found.clone(),
+        // Names without a slash stay what they are behind the beginning of another.
+        known if names => {
+            let shift = u32::try_from(known.len()).unwrap_or(u32::MAX);
+            let moved = |open: &Open| Open {
+                start: open.start.saturating_add(shift),
+                end: open.end.saturating_add(shift),
+                what: Unknown::Glob,
+            };
+            let open = found.open.iter().map(moved).collect();
+            Text { text: format!("{known}{}", found.text).into(), open, ..found.clone() }
+        }
+        known if known.starts_with('/') && directory.is_empty() => produced::below("/", text.span),
+        _ => produced::below(directory, text.span),
+    };
+    filled.many = false;
+    filled.span = text.span;
+    filled.text.to_mut().push_str(tail);
+    filled
+}
+
+/// Marks that are not followed stand for anything.
+fn unmarked(mut text: Text<'_>) -> Text<'_> {
+    for open in text.open.iter_mut().filter(|open| open.what == Unknown::Mark) {
+        open.what = Unknown::Anything;
+    }
+    text
 }
 
 /// The name by which a program is looked up: its own, or the last part of a path to where the system

@@ -28,7 +28,8 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
         starts.push(argument.clone());
         at += 1;
     }
-    if starts.is_empty() {
+    // A name may be `!`: what follows it is no starting point then.
+    if starts.is_empty() || starts.iter().any(is_named) {
         starts.push(Text::known(".", invocation.span));
     }
     for start in &starts {
@@ -392,9 +393,19 @@ fn may_be_expression(word: &Text<'_>) -> bool {
     if word.many && word.open.iter().any(|open| open.what == Unknown::Anything) {
         return true;
     }
+    // No name begins with a dash; for `!` and `(` see where the starting points are read.
+    if is_named(word) {
+        return false;
+    }
     let words = WORDS.iter().flat_map(|(names, _)| names.iter().copied());
     let mut others = ["-H", "-L", "-P", "-D", "-O", "--"].into_iter().chain(NEWER);
     words.chain(&mut others).any(|known| may_equal(word, known)) || word.starts_with("-O")
+}
+
+/// Whether a word is a pattern that finds no name with a dash in front.
+fn is_named(word: &Text<'_>) -> bool {
+    let names = word.open.iter().all(|open| open.what == Unknown::Name);
+    names && word.open.first().is_some_and(|open| open.start == 0)
 }
 
 /// All that `-newerXY` may be.

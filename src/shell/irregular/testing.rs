@@ -92,7 +92,7 @@ pub(crate) fn text(text: &Text<'_>) -> String {
             Unknown::Glob | Unknown::Name => "<glob>",
             Unknown::Below => "<below>",
             Unknown::Number | Unknown::Word => "<number>",
-            Unknown::Anything => "<any>",
+            Unknown::Mark | Unknown::Anything => "<any>",
         });
         at = open.end as usize;
     }

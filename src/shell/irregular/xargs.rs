@@ -61,6 +61,8 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
                 elsewhere = true;
                 out.push(Deed::Read { path, recursive: false });
             }
+            // Lines are what it takes without it too.
+            Item::Option("d", Some(value)) if matches!(value.literal(), Some("\\n" | "\n")) => {}
             Item::Option("d" | "E" | "e", _) => elsewhere = true,
             Item::Option("process-slot-var", Some(name)) => {
                 let open = vec![Open { start: 0, end: 1, what: Unknown::Number }];
@@ -169,7 +171,7 @@ fn fill<'s>(word: &Text<'s>, mark: &str) -> Text<'s> {
     let mut filled = word.clone();
     let found = word.text.match_indices(mark).filter_map(|(start, found)| {
         let end = u32::try_from(start + found.len()).ok()?;
-        Some(Open { start: u32::try_from(start).ok()?, end, what: Unknown::Anything })
+        Some(Open { start: u32::try_from(start).ok()?, end, what: Unknown::Mark })
     });
     filled.open.extend(found);
     filled.open.sort_by_key(|open| open.start);
