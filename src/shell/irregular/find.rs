@@ -312,6 +312,8 @@ const WORDS: [(&[&str], Kind); 9] = [
     ),
     (
         &[
+            "-Bmin",
+            "-Btime",
             "-amin",
             "-atime",
             "-cmin",
@@ -348,7 +350,7 @@ const WORDS: [(&[&str], Kind); 9] = [
         ],
         Kind::Value,
     ),
-    (&["-anewer", "-cnewer", "-newer", "-samefile"], Kind::Stat),
+    (&["-anewer", "-Bnewer", "-cnewer", "-mnewer", "-newer", "-samefile"], Kind::Stat),
     (&["-fls", "-fprint", "-fprint0"], Kind::Write),
     (&["-fprintf"], Kind::WriteFormat),
     (&["-delete"], Kind::Delete),

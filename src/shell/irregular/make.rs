@@ -67,6 +67,7 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
     let mut directory = Text::known(".", invocation.span);
     let mut files = Vec::new();
     let mut only_asks = false;
+    let mut installed = Vec::new();
     for item in Reader::new(&OPTIONS, invocation.arguments, invocation.span) {
         match item {
             Item::Option("C", Some(value)) => directory = join(&directory, &value),
@@ -74,7 +75,10 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
             Item::Option("v" | "h", _) => only_asks = true,
             Item::Option(..) => {}
             Item::Doubt(reason, span) => opaque(out, reason, span),
-            Item::Operand(operand) => run_operand(operand, out),
+            Item::Operand(operand) => match place_of(operand) {
+                Some(place) => installed.push(place),
+                None => run_operand(operand, out),
+            },
         }
     }
     if only_asks {
@@ -87,7 +91,24 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
     for file in &files {
         out.push(Deed::WorkspaceCode { place: join(&directory, file) });
     }
+    for place in &installed {
+        out.push(Deed::Create { path: join(&directory, place) });
+    }
     out.push(Deed::WorkspaceCode { place: directory });
+}
+
+/// The place behind `DESTDIR=`, `PREFIX=` and the like, below which things are put.
+fn place_of<'s>(operand: &Text<'s>) -> Option<Text<'s>> {
+    let (name, place) = operand.split_once('=')?;
+    let known = matches!(
+        name,
+        "DESTDIR" | "PREFIX" | "prefix" | "BUILDDIR" | "BUILD_DIR" | "builddir" | "OUTDIR"
+    );
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./-".contains(c);
+    let fine = place
+        .literal()
+        .is_some_and(|text| !text.is_empty() && !text.starts_with('-') && text.chars().all(plain));
+    (known && fine).then_some(place)
 }
 
 /// A target, or `NAME=value`, which recipes see in the environment and may use as a command.
@@ -108,7 +129,7 @@ fn run_operand<'s>(operand: &Text<'s>, out: &mut Vec<Deed<'s>>) {
         // `X!=command` and `X=$(shell command)` run it.
         opaque(out, Reason::ShellArguments, operand.span);
     }
-    // A number or a switch names neither a program nor a place.
+    // A number, a switch, a version or a code names neither a program nor a place.
     let plain = value.literal().is_some_and(is_switch);
     if known && plain && variables::local(shown) == Setting::Harmless {
         return;
@@ -118,8 +139,36 @@ fn run_operand<'s>(operand: &Text<'s>, out: &mut Vec<Deed<'s>>) {
 }
 
 fn is_switch(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_digit())
-        || matches!(value, "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n")
+    const WORDS: [&str; 22] = [
+        "all",
+        "amd64",
+        "arm64",
+        "darwin",
+        "debug",
+        "dev",
+        "development",
+        "false",
+        "linux",
+        "local",
+        "n",
+        "no",
+        "off",
+        "on",
+        "prod",
+        "production",
+        "release",
+        "staging",
+        "true",
+        "x86_64",
+        "y",
+        "yes",
+    ];
+    let code = |code: &str| {
+        let code = code.strip_prefix('v').unwrap_or(code);
+        code.bytes().any(|byte| byte.is_ascii_digit())
+            && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase() || b == b'.')
+    };
+    value.is_empty() || WORDS.binary_search(&value).is_ok() || value.split(',').all(code)
 }
 
 /// Characters that mean something to `make` or to the shell that runs a recipe.
@@ -142,6 +191,13 @@ mod tests {
         check("make LD_PRELOAD=./x.so", "env LD_PRELOAD=./x.so; workspace-code .");
         check("make PYTHONINSPECT=1", "env PYTHONINSPECT=1; workspace-code .");
         check("make --version", "");
+        check("make BUILD=release V=1.2.3 RULES=C001,C006 X=", "workspace-code .");
+        check("make -C a install DESTDIR=../b", "create a/../b; workspace-code a");
+        check("make PREFIX=/usr", "create /usr; workspace-code .");
+        check("make TOOL=sudo", "env TOOL=sudo; workspace-code .");
+        check("make RUSTC_WRAPPER=debugger", "env RUSTC_WRAPPER=debugger; workspace-code .");
+        check("make LD_PRELOAD=1", "env LD_PRELOAD=1; workspace-code .");
+        check("make X=v1/y", "env X=v1/y; workspace-code .");
         check("make --directory=a -n b", "workspace-code a");
     }
 

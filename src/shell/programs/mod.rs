@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::shell::deed::{Deed, Invocation};
+use crate::shell::deed::{Deed, Invocation, Text};
 
 pub use format::ProgramsError;
 use line::{Entries, Entry};
@@ -111,13 +111,27 @@ impl Programs {
         let Some(entry) = self.entry(invocation.name) else {
             return false;
         };
-        read::deeds(entry, invocation, out);
+        if !asks_gh_for_help(invocation, entry) {
+            read::deeds(entry, invocation, out);
+        }
         true
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {
         self.table.get(name)?.entries(name).find(name)
     }
+}
+
+/// Whether the line is `gh GROUP [COMMAND] --help`: behind no other option it is no value of one.
+/// What the table does not list may be an alias or an extension, which runs.
+fn asks_gh_for_help(invocation: &Invocation<'_, '_>, entry: &Entry) -> bool {
+    let Some((last, words)) = invocation.arguments.split_last() else { return false };
+    let mut all = words.iter().map(Text::literal);
+    invocation.name == "gh"
+        && (1..=2).contains(&words.len())
+        && last.literal() == Some("--help")
+        && entry.children.find(all.next().flatten().unwrap_or_default()).is_some()
+        && all.all(|word| word.is_some_and(|word| word.bytes().all(|b| b.is_ascii_lowercase())))
 }
 
 impl Program {

@@ -225,6 +225,8 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
             (Takes::Nothing, None) | (Takes::Optional, None) => {}
             (Takes::Required | Takes::JoinedOrNext, None) => self.next_value(option),
             (Takes::Joined, None) if text.text.len() == option.name.as_str().len() => {}
+            // `-std=c11`: of a value without effect nobody asks where it begins.
+            (Takes::Joined, Some(_)) if option.roles.iter().all(is_value) => {}
             (Takes::Required | Takes::Optional | Takes::Equals, Some(at)) => {
                 self.value_at(option, text, at);
             }
@@ -315,7 +317,7 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
         };
         let uniform = slots.len() == 1;
         // `tr -s [:blank:]`: wherever words fall, they are text.
-        let is_text = |slot: &Slot| slot.roles.iter().all(|role| matches!(role, Role::Value));
+        let is_text = |slot: &Slot| slot.roles.iter().all(is_value);
         let only_text = self.entry.style.plain && slots.iter().all(is_text);
         let mut next = 0;
         for (place, slot) in slots.iter().enumerate() {
@@ -388,6 +390,11 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
 }
 
 /// `-5`, or `-` and a number that is not known.
+/// Whether a role stands for text without effect.
+fn is_value(role: &Role) -> bool {
+    matches!(role, Role::Value)
+}
+
 fn is_number(text: &Text<'_>) -> bool {
     let open = |at: usize| {
         text.open.iter().find(|open| open.start as usize <= at && at < open.end as usize)

@@ -207,7 +207,7 @@ options! {
             "no-signoff" "e edit" "no-edit" "status" "no-status" "no-gpg-sign" "a all" "no-all"
             "i include" "interactive" "p patch" "no-patch" "o only" "n no-verify" "verify"
             "dry-run" "short" "branch" "ahead-behind" "no-ahead-behind" "porcelain" "long"
-            "z null" "amend" "no-post-rewrite" "post-rewrite" "no-untracked-files"
+            "z null" "amend" "allow-empty" "allow-empty-message" "no-post-rewrite" "post-rewrite" "no-untracked-files"
             "pathspec-file-nul"
         values
             "F file" "author" "date" "m message" "c reedit-message" "C reuse-message" "squash"

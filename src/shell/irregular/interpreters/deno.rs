@@ -20,6 +20,7 @@ pub(super) fn deno<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>)
             }
         }
         Some("eval") => out.push(Deed::ForeignCode),
+        Some("fmt") if only_checks(arguments) => out.push(Deed::WorkspaceCode { place }),
         Some("test" | "bench" | "task" | "check" | "lint" | "fmt" | "doc" | "cache") => {
             let file = first(arguments, invocation, out);
             if let Some(file) = file.filter(|_| verb.literal() != Some("task")) {
@@ -34,6 +35,19 @@ pub(super) fn deno<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>)
         }
         _ => opaque(out, Reason::ShellUnknownOption, verb.span),
     }
+}
+
+/// `deno fmt --check [file …]`.
+fn only_checks(arguments: &[Text<'_>]) -> bool {
+    let (mut checks, mut known) = (false, true);
+    for argument in arguments {
+        match argument.literal() {
+            Some("--check") => checks = true,
+            Some(text) => known &= !text.starts_with('-') && !text.contains(':'),
+            None => known = false,
+        }
+    }
+    checks && known
 }
 
 /// Runs a file, or a module that is fetched.

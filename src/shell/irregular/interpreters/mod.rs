@@ -17,6 +17,8 @@ use crate::shell::deed::{Deed, Invocation, Stdin, Text};
 pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>) -> bool {
     match invocation.name {
         "perl" => plain(&PERL, invocation, out),
+        // By itself it is the version, and no code is read.
+        "ruby" if matches!(invocation.arguments, [only] if only.literal() == Some("-v")) => {}
         "ruby" => plain(&RUBY, invocation, out),
         "lua" | "luajit" | "lua5.1" | "lua5.2" | "lua5.3" | "lua5.4" => {
             plain(&LUA, invocation, out)

@@ -91,11 +91,47 @@ fn module<'s>(
                 out.push(Deed::Write { path, recursive: true });
             }
         }
+        "dis" | "ast" | "tabnanny" | "pyclbr" => {
+            for path in plain(&LOOK, arguments, invocation, out) {
+                out.push(Deed::Read { path, recursive: true });
+            }
+        }
+        "zipfile" | "tarfile" => {
+            for path in plain(&LISTS, arguments, invocation, out) {
+                out.push(Deed::Read { path, recursive: false });
+            }
+        }
+        "cProfile" | "profile" => profile(arguments, invocation, out),
         // Arguments name tests of the workspace, which are code all the same.
         "unittest" | "doctest" | "this" | "site" | "sysconfig" | "platform" | "calendar" => {}
         name if is_library(name) => opaque(out, Reason::ShellUnknownOption, invocation.span),
         _ => {}
     }
+}
+
+/// `python -m cProfile [-o file] [-s order] [-m module | script] …`.
+fn profile<'s>(arguments: &[Text<'s>], invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>) {
+    let mut reader = Reader::new(&PROFILE, arguments, invocation.span);
+    while let Some(item) = reader.next() {
+        match item {
+            // One is enough, and the depth is bounded.
+            Item::Option("m", Some(name))
+                if matches!(name.literal(), Some("cProfile" | "profile")) =>
+            {
+                return opaque(out, Reason::ShellArguments, name.span);
+            }
+            Item::Option("m", Some(name)) => {
+                return module(&name, reader.rest(), invocation, out);
+            }
+            Item::Option("o", Some(path)) => out.push(Deed::Write { path, recursive: false }),
+            Item::Option(..) => {}
+            Item::Operand(script) => {
+                return out.push(Deed::WorkspaceCode { place: script.clone() });
+            }
+            Item::Doubt(reason, span) => return opaque(out, reason, span),
+        }
+    }
+    opaque(out, Reason::ShellArguments, invocation.span);
 }
 
 /// Returns the operands; options write where they say with `-o`.
@@ -330,6 +366,31 @@ const BUILD: Options = Options {
     ],
     permute: true,
 };
+
+/// Modules that show what is in a file.
+const LOOK: Options = Options {
+    rows: &[
+        ("v", Nothing),
+        ("q", Nothing),
+        ("a include-attributes", Nothing),
+        ("C show-caches", Nothing),
+        ("O show-offsets", Nothing),
+        ("no-type-comments", Nothing),
+        ("m mode", Value),
+        ("i indent", Value),
+        ("h help", Nothing),
+    ],
+    permute: true,
+};
+
+/// Left out: what takes archives apart or makes them.
+const LISTS: Options = Options {
+    rows: &[("l list", Nothing), ("t test", Nothing), ("v verbose", Nothing), ("h help", Nothing)],
+    permute: true,
+};
+
+const PROFILE: Options =
+    Options { rows: &[("m", Value), ("o", Value), ("s", Value)], permute: false };
 
 const COMPILE: Options = Options {
     rows: &[

@@ -124,6 +124,13 @@ fn modules() {
     check("python -m unittest", "workspace-code .");
     check("python3 -m venv .venv", "workspace-code .; create .venv");
     check("python -m build --wheel x -o dist", "workspace-code .; create dist; workspace-code x");
+    check("python -m cProfile -o p x.py /etc", "workspace-code .; write p; workspace-code x.py");
+    check("python -m cProfile -m pytest x", "workspace-code .; workspace-code .; run pytest x");
+    check("python -m zipfile -l a.zip", "workspace-code .; read a.zip");
+    check("python -m dis a.py", "workspace-code .; read a.py/**");
+    check("ruby -v", "");
+    check("deno fmt --check", "workspace-code .");
+    check("deno fmt --check --allow-all", "write .; workspace-code .");
     check("python -m json.tool a.json b.json", "workspace-code .; read a.json; write b.json");
     check("python -m http.server", "workspace-code .; read ./**; listen 0.0.0.0:8000");
     check(
@@ -142,7 +149,10 @@ fn modules() {
         "python -m webbrowser http://x",
         "python -m code",
         "python -m urllib.request",
-        "python -m cProfile x.py",
+        "python -m cProfile -m cProfile x.py",
+        "python -m cProfile",
+        "python -m zipfile -e a.zip /etc",
+        "python -m tarfile -c /etc/x a",
         "python -m zipfile -e a b",
         "python -m venv \"$x\"",
     ] {

@@ -132,8 +132,17 @@ const OF_THE_SHELL: &[&str] = &[
     "wait",
 ];
 
-/// A statement that at most reads and writes the database itself.
+/// A statement that at most reads and writes the database itself, or a command that shows it.
 pub(super) fn is_plain_sql(text: &str) -> bool {
+    let mut words = text.split(' ');
+    let shows = matches!(
+        words.next(),
+        Some(".tables" | ".schema" | ".indexes" | ".indices" | ".databases" | ".dump" | ".show")
+    );
+    let plain = |word: &str| word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_%*".contains(&b));
+    if shows && words.all(plain) {
+        return true;
+    }
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let dangerous = |found: &[u8]| {
         SQL_WORDS.iter().any(|known| found.eq_ignore_ascii_case(known.as_bytes()))
