@@ -37,6 +37,8 @@ pub(crate) enum Unknown {
     Name,
     /// A path below the place that the text before it names, or that place itself.
     Below,
+    /// As `Below`, for files that are not in `.git`.
+    Tracked,
     /// A whole number, without a sign.
     Number,
     /// Letters, digits, `_`, `:` and, behind the first, `-`; it may be nothing.
@@ -220,6 +222,13 @@ pub(crate) enum Deed<'s> {
     },
 }
 
+impl Unknown {
+    /// Reports whether it stands for a path below the text before it.
+    pub(crate) const fn is_below(self) -> bool {
+        matches!(self, Self::Below | Self::Tracked)
+    }
+}
+
 impl Text<'_> {
     /// Returns the same text, independent of the line.
     pub(crate) fn into_owned(self) -> Text<'static> {
@@ -251,7 +260,7 @@ impl<'s> Text<'s> {
         // What stands for a name in this directory is written with `./` and begins with no dash.
         let harmless = |open: &Open| match open.what {
             Unknown::Number | Unknown::Name | Unknown::Word => true,
-            Unknown::Below => self.text.starts_with("./"),
+            Unknown::Below | Unknown::Tracked => self.text.starts_with("./"),
             Unknown::Glob | Unknown::Mark | Unknown::Anything => false,
         };
         let open_first = self.open.first().is_some_and(|open| open.start == 0 && !harmless(open));

@@ -396,6 +396,15 @@ impl<'a> Typing<'a> {
             Ok(places) => {
                 let slashed = text.text.ends_with('/');
                 for place in places {
+                    // What is left out matters where something is written.
+                    let place = match place {
+                        Place::Names { below, names }
+                            if names.is_empty() && *kind != Kind::WriteData =>
+                        {
+                            Place::Tree(below)
+                        }
+                        place => place,
+                    };
                     self.place(step, kind, place, recursive, slashed);
                 }
             }
@@ -699,7 +708,7 @@ impl<'a> Typing<'a> {
             return Ok(());
         };
         let known = text.text.get(..first.start as usize).unwrap_or_default();
-        if first.what == Unknown::Below {
+        if first.what.is_below() {
             let tail = text.text.get(first.end as usize..).unwrap_or_default();
             if text.open.len() != 1 {
                 return Err(unknown);
@@ -722,8 +731,12 @@ impl<'a> Typing<'a> {
             } else if !(glued || named) {
                 return Err(unknown);
             }
-            let known = if known.is_empty() { "." } else { known };
-            out.push(Place::Tree(resolve(known)?));
+            let below = resolve(if known.is_empty() { "." } else { known })?;
+            // Behind the names stands what could make another of one.
+            out.push(match first.what {
+                Unknown::Tracked if tail.is_empty() => Place::Names { below, names: "".into() },
+                _ => Place::Tree(below),
+            });
             return Ok(());
         }
         let short = |what: Unknown| matches!(what, Unknown::Number | Unknown::Word);

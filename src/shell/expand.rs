@@ -57,7 +57,7 @@ impl<'s> Field<'s> {
             return self.push_open("…", Unknown::Anything);
         }
         // A name in this directory, put behind something, is another name.
-        let here = |open: &Open| open.start == 0 && open.what == Unknown::Below;
+        let here = |open: &Open| open.start == 0 && open.what.is_below();
         if shift > 0 && text.open.first().is_some_and(here) {
             let directory = self.text.open.is_empty() && self.text.text.ends_with('/');
             let what = if directory { Unknown::Below } else { Unknown::Anything };
@@ -371,8 +371,12 @@ impl<'t, 's> Walk<'_, '_> {
         {
             // With something behind it, what is printed could be `..`.
             let text = self.text(path, &mut state.clone());
-            let known =
-                |open: &Open| matches!(open.what, Unknown::Glob | Unknown::Name | Unknown::Below);
+            let known = |open: &Open| {
+                matches!(
+                    open.what,
+                    Unknown::Glob | Unknown::Name | Unknown::Below | Unknown::Tracked
+                )
+            };
             let ends = text.open.last().is_some_and(|open| open.end as usize == text.text.len());
             let one = ends && text.open.iter().all(known);
             return (one && !text.may_be_option()).then(|| name(command.span));
@@ -510,7 +514,7 @@ fn directory_of<'a>(text: &'a Text<'_>) -> &'a str {
     let first = text.open.first().map_or(0, |open| open.start as usize);
     let known = text.text.get(..first).unwrap_or_default();
     match text.open.first() {
-        Some(open) if open.what == Unknown::Below => known,
+        Some(open) if open.what.is_below() => known,
         _ => known.rsplit_once('/').map_or("", |(directory, _)| match directory {
             "" => "/",
             directory => directory,
@@ -549,7 +553,9 @@ fn insert<'s>(
         field.kept |= !value.open.is_empty();
         return Believed::Nothing;
     }
-    let named = |open: &Open| matches!(open.what, Unknown::Glob | Unknown::Name | Unknown::Below);
+    let named = |open: &Open| {
+        matches!(open.what, Unknown::Glob | Unknown::Name | Unknown::Below | Unknown::Tracked)
+    };
     let short = |open: &Open| matches!(open.what, Unknown::Number | Unknown::Word);
     let believes = value.open.iter().any(named);
     if plain_names && believes && value.open.iter().all(|open| named(open) || short(open)) {

@@ -7,6 +7,7 @@ use crate::shell::deed::{Open, Text, Unknown};
 use crate::shell::syntax::{Command, Kind, Operator, Part, Redirect, Span, Word};
 
 mod filters;
+mod hidden;
 mod loops;
 mod said;
 
@@ -31,6 +32,8 @@ pub(crate) struct Stream {
     /// Whether names stand in quotes, or behind backslashes, that `xargs` takes away.
     quoted: bool,
     form: Form,
+    /// Whether no name lies in `.git`.
+    tracked: bool,
     /// The pattern of all names, where they are what a shell finds in the directory it stands in.
     pub(crate) visible: Option<String>,
 }
@@ -66,7 +69,7 @@ impl Stream {
     /// Relative paths that do not climb, of which no more is known.
     fn anywhere(self) -> Self {
         let below = vec![String::new()];
-        Self { below, bare: true, whole: false, visible: None, ..self }
+        Self { below, bare: true, whole: false, tracked: false, visible: None, ..self }
     }
 }
 
@@ -205,8 +208,21 @@ pub(crate) fn below<'s>(place: &str, span: Span) -> Text<'s> {
     Text { text: text.into(), open: vec![open], many: true, span }
 }
 
+impl Stream {
+    /// The text of what lies below one of the places.
+    pub(crate) fn text<'s>(&self, place: &str, span: Span) -> Text<'s> {
+        let mut text = match &self.visible {
+            Some(pattern) => return visible(pattern, span),
+            None => below(place, span),
+        };
+        let open = text.open.iter_mut().filter(|_| self.tracked);
+        open.for_each(|open| open.what = Unknown::Tracked);
+        text
+    }
+}
+
 /// The text of names that a pattern finds.
-pub(crate) fn visible<'s>(pattern: &str, span: Span) -> Text<'s> {
+fn visible<'s>(pattern: &str, span: Span) -> Text<'s> {
     let mut text = Text { many: true, ..Text::known(pattern.to_owned(), span) };
     let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let wild = pattern.match_indices('*').map(|(start, _)| Open {
@@ -324,6 +340,7 @@ fn places(below: Vec<String>, nul: bool) -> Stream {
         single: false,
         bare,
         quoted: false,
+        tracked: false,
         form,
         visible: None,
     }
@@ -411,7 +428,14 @@ fn found(words: &[&str]) -> Option<Stream> {
     }
     // Both endings in one stream: the wrong one joins names.
     let whole = !words.contains(&"-printf");
-    (!(nul && plain)).then(|| Stream { whole, single: whole, quoted, ..places(below, nul) })
+    let tracked = whole && hidden::are_left_out(words);
+    (!(nul && plain)).then(|| Stream {
+        whole,
+        single: whole,
+        quoted,
+        tracked,
+        ..places(below, nul)
+    })
 }
 
 /// A format of paths and numbers, each between blanks.
@@ -701,9 +725,12 @@ fn tracked(words: &[&str]) -> Option<Stream> {
         _ => return None,
     };
     let nul = rest.contains(&"-z");
+    // What two commits differ in could have any name; what is in the index is not in `.git`.
+    let compares = words.first() == Some(&"diff") && rest.iter().any(|word| !word.starts_with('-'));
     rest.iter().all(|word| chooses(word, known)).then(|| Stream {
         whole: true,
         single: true,
+        tracked: !compares,
         ..names(nul)
     })
 }

@@ -304,10 +304,7 @@ impl Walk<'_, '_> {
                             if stream.needs_plain_names() {
                                 self.relies_on_names(place, &ways.done);
                             }
-                            let found = match &stream.visible {
-                                Some(pattern) => produced::visible(pattern, span),
-                                None => produced::below(place, span),
-                            };
+                            let found = stream.text(place, span);
                             let argv = handed(&argv, &found, appended);
                             self.run_inside(argv, ways);
                             if stream.visible.is_some() {

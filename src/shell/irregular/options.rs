@@ -288,7 +288,7 @@ pub(crate) fn begins_locally(path: &Text<'_>) -> bool {
     path.open.first().is_some_and(|open| {
         let place = path.text.get(..open.start as usize).unwrap_or_default();
         let written = path.text.get(open.start as usize..).unwrap_or_default();
-        open.what == Unknown::Below && !place.is_empty() && !written.contains(':')
+        open.what.is_below() && !place.is_empty() && !written.contains(':')
     })
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn text(text: &Text<'_>) -> String {
         out.push_str(text.text.get(at..open.start as usize).unwrap());
         out.push_str(match open.what {
             Unknown::Glob | Unknown::Name => "<glob>",
-            Unknown::Below => "<below>",
+            Unknown::Below | Unknown::Tracked => "<below>",
             Unknown::Number | Unknown::Word => "<number>",
             Unknown::Mark | Unknown::Anything => "<any>",
         });

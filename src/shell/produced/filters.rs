@@ -58,7 +58,9 @@ fn filtered(program: &str, words: &[&str], stream: Stream) -> Option<Stream> {
     let (whole, single) = (stream.whole && !counts, stream.single && !counts);
     // A number in front moves the columns.
     let fits = fits && !(counts && (stream.form != Form::Words || stream.quoted));
-    (fits && nul == stream.nul).then_some(Stream { whole, single, ..stream })
+    // A choice among all names is not all of them.
+    let visible = stream.visible.filter(|_| matches!(program, "sort" | "uniq" | "tac" | "shuf"));
+    (fits && nul == stream.nul).then_some(Stream { whole, single, visible, ..stream })
 }
 
 /// The short form of a long option of `sort`.

@@ -7,7 +7,8 @@ use crate::shell::deed::{Open, Text, Unknown};
 /// Puts `base` before a relative path; false where nobody knows whether it is relative.
 pub(super) fn rebase<'s>(path: &mut Text<'s>, base: &Text<'s>) -> bool {
     let open = path.open.first().is_some_and(|open| {
-        open.start == 0 && matches!(open.what, Unknown::Anything | Unknown::Below)
+        open.start == 0
+            && matches!(open.what, Unknown::Anything | Unknown::Below | Unknown::Tracked)
     });
     if open {
         return false;
@@ -25,7 +26,7 @@ pub(super) fn inside<'s>(place: &Text<'s>, source: &Text<'s>) -> Option<Text<'s>
     let trimmed = source.text.trim_end_matches('/');
     let at = trimmed.rfind('/').map_or(0, |at| at + 1);
     let start = u32::try_from(at).ok()?;
-    if source.open.iter().any(|open| open.what == Unknown::Below && open.end > start) {
+    if source.open.iter().any(|open| open.what.is_below() && open.end > start) {
         return Some(anywhere(place, source));
     }
     let name = trimmed.get(at..)?;
@@ -63,7 +64,7 @@ pub(super) fn anywhere<'s>(place: &Text<'s>, source: &Text<'s>) -> Text<'s> {
 /// Returns what is literal of a path that ends in one below it, if nothing else is open.
 pub(super) fn start_of<'t>(text: &'t Text<'_>) -> Option<&'t str> {
     match text.open.as_slice() {
-        [open] if open.what == Unknown::Below && open.end as usize == text.text.len() => {
+        [open] if open.what.is_below() && open.end as usize == text.text.len() => {
             text.text.get(..open.start as usize)
         }
         _ => None,
