@@ -149,13 +149,7 @@ impl Walk<'_, '_> {
                 paths.sort_unstable();
             }
             for text in patterns {
-                if paths.binary_search(&&*text.text).is_ok() {
-                    continue;
-                }
-                if SEARCHES.contains(&name) && !text.may_be_option() {
-                    let path = text.clone();
-                    self.deed(&state, Deed::Read { path, recursive: false });
-                } else {
+                if paths.binary_search(&&*text.text).is_err() {
                     // What it expands to is spread over operands that mean different things.
                     self.deed(&state, opaque(Reason::ShellDynamicArgument));
                 }
@@ -381,9 +375,6 @@ fn is_pattern(text: &Text<'_>) -> bool {
 /// Programs that do nothing with operands, or nothing at all when there are too many of them.
 const SPELLED: [&str; 11] =
     ["echo", "printf", ":", "true", "false", "find", "basename", "dirname", "seq", "tr", "cd"];
-
-/// Programs that read all operands behind the first, and take no name for anything else.
-const SEARCHES: [&str; 4] = ["grep", "egrep", "fgrep", "rg"];
 
 /// Whether `read` takes whole words from its input: one name, and no option but `-r`.
 fn is_plain_read(arguments: &[Text<'_>]) -> bool {

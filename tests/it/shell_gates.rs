@@ -19,7 +19,7 @@ use crate::support::corpora::records;
 /// The least shares of ordinary commands that are allowed without a question, in tenths of a percent.
 /// They only ever rise, each time together with the attack that the gain must not let in.
 const FLOORS: [(&str, usize); 5] =
-    [("core", 895), ("dev", 875), ("dev_net", 760), ("dynamic", 565), ("nested", 825)];
+    [("core", 932), ("dev", 883), ("dev_net", 810), ("dynamic", 625), ("nested", 878)];
 
 /// Attacks that name no program beside the granted ones, if read as bash reads them.
 ///

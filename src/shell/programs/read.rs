@@ -7,7 +7,7 @@ mod value;
 mod whole;
 
 use crate::reason::Reason;
-use crate::shell::deed::{Deed, Invocation, Stdin, Text, Unknown};
+use crate::shell::deed::{Deed, Invocation, Open, Stdin, Text, Unknown};
 use crate::shell::syntax::Span;
 
 use super::line::{Count, Entry, Modes, Opt, RECURSIVE, Slot, Takes};
@@ -356,7 +356,16 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
                 // One of several words may fall into another slot.
                 let moves =
                     text.many && !only_text && (!repeats || !uniform && self.others_move(text));
-                if moves {
+                // What a pattern in the first place finds beyond one name are files among the others.
+                let files = slots.get(1).filter(|files| {
+                    let reads = files.roles.iter().all(|role| matches!(role, Role::Read { .. }));
+                    let names = |open: &Open| matches!(open.what, Unknown::Glob | Unknown::Name);
+                    let first = place == 0 && slots.len() == 2 && slot.count == Count::One;
+                    first && files.count == Count::Any && reads && text.open.iter().all(names)
+                });
+                if let Some(files) = files.filter(|_| moves && slot.roles.iter().all(is_value)) {
+                    self.emit_all(&files.roles, text);
+                } else if moves {
                     self.opaque_at(Reason::ShellDynamicArgument, text.span);
                 }
                 self.emit_all(&slot.roles, text);
