@@ -19,7 +19,7 @@ use crate::support::corpora::records;
 /// The least shares of ordinary commands that are allowed without a question, in tenths of a percent.
 /// They only ever rise, each time together with the attack that the gain must not let in.
 const FLOORS: [(&str, usize); 5] =
-    [("core", 918), ("dev", 883), ("dev_net", 810), ("dynamic", 620), ("nested", 843)];
+    [("core", 936), ("dev", 887), ("dev_net", 814), ("dynamic", 629), ("nested", 882)];
 
 /// Attacks that name no program beside the granted ones, if read as bash reads them.
 ///
@@ -164,6 +164,7 @@ impl Gate {
             .with_plain_names()
             .with_no_other_variables()
             .with_remote("origin", "github.com", 443);
+        let env = workspaces.iter().skip(1).fold(env, ShellEnv::with_root);
         let line = Shell::parse(record["input"].as_str().unwrap(), &env);
         let mut trials = self.trials.borrow_mut();
         let scope = scope(&workspaces, grants).to_string();
