@@ -9,6 +9,7 @@ pub mod bare;
 pub mod desk;
 pub mod grown;
 pub mod lines;
+pub mod stream;
 
 use countersign::scope::TrustedScope;
 use countersign::testing;
