@@ -9,10 +9,7 @@ use crate::action::path::{PathError, ResolvedPath};
 use crate::action::{Domain, Reversibility, SharedText, TextSet};
 use crate::reason::Reason;
 use crate::text;
-use crate::value::{Decimal, Object, write_string};
-
-/// The most effects that one action may have; one more and the whole action is opaque.
-pub const MAX_EFFECTS: usize = 256;
+use crate::value::{Decimal, Object};
 
 /// The longest name of a target, in bytes: an identifier, not a document.
 pub const MAX_NAME_BYTES: usize = 512;
@@ -638,144 +635,6 @@ impl Effect {
     pub const fn usage(&self) -> Usage {
         self.usage
     }
-
-    /// Appends the canonical JSON of the effect; receipts commit to these bytes.
-    ///
-    /// `{"arguments":…,"facts":{…},"kind":…,"target":{"id":…,"type":…}}`, where `arguments` is there
-    /// for tool calls alone.
-    pub fn write_canonical(&self, out: &mut String) {
-        out.push('{');
-        if let Target::Tool { arguments, .. } = &self.target {
-            out.push_str("\"arguments\":");
-            arguments.write_canonical(out);
-            out.push(',');
-        }
-        out.push_str("\"facts\":{");
-        for (index, (name, fact)) in self.facts.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            write_string(out, name);
-            out.push(':');
-            write_fact(out, fact);
-        }
-        out.push_str("},\"kind\":");
-        write_string(out, self.kind.as_str());
-        out.push_str(",\"target\":{\"id\":");
-        write_string(out, &self.target.id());
-        out.push_str(",\"type\":\"");
-        out.push_str(self.target.entity_type());
-        out.push_str("\"}}");
-    }
-}
-
-fn write_fact(out: &mut String, fact: &Fact) {
-    match fact {
-        Fact::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
-        Fact::Long(number) => {
-            let written = write!(out, "{number}");
-            debug_assert!(written.is_ok(), "writing to a String does not fail");
-        }
-        Fact::Decimal(number) => write_string(out, &number.to_string()),
-        Fact::Text(text) => write_string(out, text),
-        Fact::Address(address) => write_string(out, &address.to_string()),
-        Fact::TextSet(texts) => {
-            out.push('[');
-            for (index, text) in texts.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_string(out, text);
-            }
-            out.push(']');
-        }
-    }
-}
-
-/// Collects the effects of one action.
-#[derive(Debug, Default)]
-pub struct Effects {
-    list: Vec<Effect>,
-    overflow: bool,
-    directory: Option<ResolvedPath>,
-}
-
-impl Effects {
-    /// Adds an effect. Past [`MAX_EFFECTS`] the action as a whole counts as opaque.
-    pub fn push(&mut self, effect: Effect) {
-        if let Kind::Host { name, domain } = &effect.kind
-            && !is_kind_name(name)
-        {
-            let kind = Kind::Host { name: "invalid".into(), domain: *domain };
-            return self.push_opaque(&kind, Reason::ActionUnknownKind);
-        }
-        if self.list.len() < MAX_EFFECTS {
-            self.list.push(effect);
-        } else {
-            self.overflow = true;
-        }
-    }
-
-    /// Adds what could not be understood, in the domain of `kind`.
-    pub fn push_opaque(&mut self, kind: &Kind, malformed: impl Into<Malformed>) {
-        let of = match kind {
-            Kind::Host { name, .. } => name.clone(),
-            built_in => Cow::Owned(built_in.as_str().to_owned()),
-        };
-        let reason = malformed.into().0;
-        let facts = Facts::new().text("kind", of.clone()).text("reason", reason.code());
-        let effect = Effect::new(Kind::Opaque(kind.domain()), Target::Unknown { reason, of });
-        self.push(effect.with_facts(facts));
-    }
-
-    /// Notes the directory that a command starts in, which the permit hands out.
-    pub(crate) fn start_in(&mut self, directory: ResolvedPath) {
-        self.directory = Some(directory);
-    }
-
-    /// Takes out the directory that a command starts in.
-    pub(crate) fn take_directory(&mut self) -> Option<ResolvedPath> {
-        self.directory.take()
-    }
-
-    /// Takes out what was added, in the order of adding.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
-        self.list.drain(..)
-    }
-
-    /// Adds effects, none of which is of a kind that a host brings.
-    pub(crate) fn append(&mut self, effects: Vec<Effect>) {
-        if self.list.is_empty() && effects.len() <= MAX_EFFECTS {
-            self.list = effects;
-        } else {
-            effects.into_iter().for_each(|effect| self.push(effect));
-        }
-    }
-
-    /// Adds the effect that `build` makes, or what it failed for as opaque.
-    pub fn push_or_opaque(&mut self, kind: &Kind, build: Result<Effect, Malformed>) {
-        match build {
-            Ok(effect) => self.push(effect),
-            Err(malformed) => self.push_opaque(kind, malformed),
-        }
-    }
-
-    /// Ends the collection: effects sorted by domain, in the order of adding within one.
-    ///
-    /// An action without any effect, or with too many, has one opaque effect instead, in the
-    /// application domain.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<Effect> {
-        if self.overflow || self.list.is_empty() {
-            let reason =
-                if self.overflow { Reason::ActionTooManyEffects } else { Reason::ActionNoEffect };
-            self.list.clear();
-            self.overflow = false;
-            self.push_opaque(&Kind::ToolCall, reason);
-        }
-        self.list.sort_by_key(Effect::domain);
-        self.list
-    }
 }
 
 /// Why a part of an action has no normal form.
@@ -861,27 +720,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_effect_and_too_many_effects_are_opaque() {
-        let check = |count: usize, expected: Option<Reason>| {
-            let mut effects = Effects::default();
-            for _ in 0..count {
-                effects.push(Effect::new(Kind::TriggerWorkflow, Target::Workflow("w".into())));
-            }
-            let list = effects.finish();
-            let reason = match list[0].target() {
-                Target::Unknown { reason, .. } => Some(*reason),
-                _ => None,
-            };
-            assert_eq!(reason, expected, "{count}");
-            assert!(reason.is_none() || list.len() == 1);
-        };
-        check(0, Some(Reason::ActionNoEffect));
-        check(1, None);
-        check(MAX_EFFECTS, None);
-        check(MAX_EFFECTS + 1, Some(Reason::ActionTooManyEffects));
-    }
-
-    #[test]
     fn names_are_visible_and_bounded() {
         let check = |raw: &str, ok: bool| assert_eq!(name(raw).is_ok(), ok, "{raw:?}");
         check("deploy", true);
@@ -901,17 +739,5 @@ mod tests {
         check("bucket//key", false);
         check("bucket/*", false);
         check("/key", false);
-    }
-
-    #[test]
-    fn canonical_text_is_sorted_and_exact() {
-        let effect = Effect::new(Kind::Pay, Target::Resource("a\"b".into()))
-            .with_facts(Facts::new().text("z", "1").long("a", 2).bool("m", true));
-        let mut text = String::new();
-        effect.write_canonical(&mut text);
-        assert_eq!(
-            text,
-            r#"{"facts":{"a":2,"m":true,"z":"1"},"kind":"Pay","target":{"id":"a\"b","type":"Resource"}}"#
-        );
     }
 }

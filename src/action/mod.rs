@@ -8,9 +8,11 @@
 mod application;
 mod data;
 mod effect;
+mod effects;
 mod from_json;
 mod host_action;
 mod infrastructure;
+pub(crate) mod record;
 mod texts;
 mod workload;
 
@@ -31,9 +33,9 @@ pub use self::data::{
 };
 pub(crate) use self::effect::token;
 pub use self::effect::{
-    Effect, Effects, Fact, Facts, Kind, MAX_EFFECTS, MAX_FACTS, MAX_NAME_BYTES, Malformed, Target,
-    Usage,
+    Effect, Fact, Facts, Kind, MAX_FACTS, MAX_NAME_BYTES, Malformed, Target, Usage,
 };
+pub use self::effects::{Effects, MAX_EFFECTS};
 pub use self::from_json::{ActionError, MAX_NESTED, from_value};
 pub use self::host_action::{ActionSpec, FactType, HostAction, IntoFact, MAX_TEXT_BYTES};
 pub(crate) use self::infrastructure::exec_effect;
@@ -41,6 +43,7 @@ pub use self::infrastructure::{
     ChangeIdentity, ChangePrivilege, Connect, Exec, InstallPackage, Listen, MutateInfrastructure,
     Transport, Tunnel, TunnelDirection, UseSecret,
 };
+pub use self::record::RecordError;
 pub(crate) use self::texts::TextList;
 pub use self::texts::{SharedText, TextSet};
 pub use self::workload::{InvokeModel, StartTraining, SubmitJob, UseAccelerator};

@@ -155,6 +155,26 @@ impl ResolvedPath {
         Arc::clone(&self.0)
     }
 
+    /// Takes text that is in normal form already, as the record of an earlier walk has it. Nothing is
+    /// looked at.
+    pub(crate) fn from_normal(text: &str) -> Result<Self, PathError> {
+        check_text(text)?;
+        let Some(names) = text.strip_prefix('/') else {
+            return Err(PathError::Relative { path: excerpt(text) });
+        };
+        if names.is_empty() {
+            return Ok(Self::root());
+        }
+        let mut path = String::with_capacity(text.len());
+        for (depth, name) in names.split('/').enumerate() {
+            if matches!(name, "" | "." | "..") {
+                return Err(PathError::NotAName { name: excerpt(name) });
+            }
+            push_component(&mut path, depth, name)?;
+        }
+        Ok(Self(Arc::from(path)))
+    }
+
     /// Returns the path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -148,7 +148,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(memory.lock().answers.len(), 2);
+        assert_eq!(memory.lock().answers.len(), 3);
     }
 
     #[test]

@@ -879,8 +879,8 @@ fn a_derived_action_has_its_own_effect_and_the_further_ones() {
     assert_eq!(
         effects(&lease()),
         [
-            r#"{"facts":{},"kind":"TriggerWorkflow","target":{"id":"now-3","type":"Workflow"}}"#,
-            r#"{"facts":{"amount":4,"as":"now","tags":["a","b"]},"kind":"RenewLease","target":{"id":"lease/1","type":"Resource"}}"#,
+            r#"{"facts":{},"kind":"TriggerWorkflow","reversibility":"irreversible","target":{"id":"now-3","type":"Workflow"}}"#,
+            r#"{"domain":"workload","facts":{"amount":4,"as":"now","tags":["a","b"]},"kind":"RenewLease","reversibility":"reversible","target":{"id":"lease/1","type":"Resource"}}"#,
         ]
     );
     let malformed = effects(&Rotate { key: " a".to_owned(), grace: 1 });

@@ -1,6 +1,7 @@
 //! Answers as JSON.
 
 use countersign::Reason;
+use countersign::action::Kind;
 use countersign::authorizer::{EffectDecision, Judgement};
 use countersign::value::write_string;
 
@@ -50,9 +51,13 @@ pub(crate) fn write_effect(out: &mut String, decided: &EffectDecision) {
         Some(reason) => write_string(out, reason.code()),
         None => out.push_str("null"),
     }
-    out.push_str(",\"domain\":\"");
-    out.push_str(decided.effect.domain().as_str());
-    out.push_str("\",");
+    out.push(',');
+    // A kind that a host brings says its domain in its canonical form.
+    if !matches!(decided.effect.kind(), Kind::Host { .. }) {
+        out.push_str("\"domain\":\"");
+        out.push_str(decided.effect.domain().as_str());
+        out.push_str("\",");
+    }
     // The canonical form is an object: its members go in among these.
     let mut canonical = String::with_capacity(256);
     decided.effect.write_canonical(&mut canonical);

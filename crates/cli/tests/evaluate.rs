@@ -67,9 +67,10 @@ fn an_answer_has_the_members_that_are_documented() {
         concat!(
             r#"{"id":"a","decision":"deny","reasons":["scope.connect"],"policies":[],"effects":["#,
             r#"{"decision":"deny","reason":"scope.connect","domain":"infrastructure","facts":{"#,
-            r#""address":"198.51.100.7","host":"198.51.100.7","port":22,"transport":"tcp","#,
-            r#""zone":"special"},"kind":"Connect","target":{"id":"198.51.100.7:22","#,
-            r#""type":"Endpoint"}}]}"#,
+            r#""address":{"ip":"198.51.100.7"},"host":"198.51.100.7","port":22,"transport":"tcp","#,
+            r#""zone":"special"},"kind":"Connect","reversibility":"compensable","target":{"#,
+            r#""address":"198.51.100.7","id":"198.51.100.7:22","#,
+            r#""type":"Endpoint"},"usage":{"egress_bytes":"channel"}}]}"#,
             "\n"
         )
     );
