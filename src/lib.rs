@@ -82,7 +82,8 @@
 //!   `#[guarded]` does the asking and the running around the body of a function, which gives its
 //!   own error type from a [`Refused`].
 //! - [Receipts](receipt) are lines that are hash-chained, signed, and stored before a permit is
-//!   released. A [`receipt::Verifier`] checks them with nothing but a public key.
+//!   released. A [`receipt::Verifier`] checks them with nothing but a public key, and an
+//!   [`audit::replay::Replayer`] decides the same calls again, years later.
 //!
 //! # What it does not do
 //!
@@ -107,6 +108,7 @@
 extern crate self as countersign;
 
 pub mod action;
+pub mod audit;
 pub mod authorizer;
 pub mod digest;
 pub mod entropy;
@@ -140,5 +142,6 @@ pub use countersign_macros::{Action, guarded};
 #[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/design.md")]
+#[doc = include_str!("../docs/replay.md")]
 #[derive(Debug)]
 pub struct Pages;

@@ -177,6 +177,11 @@ impl<'a> Members<'a> {
         value.as_bool().ok_or_else(|| self.wrong(name, "is no truth value"))
     }
 
+    pub(crate) fn whole(&mut self, name: &str) -> Result<u64, RecordError> {
+        let number = self.value(name)?.as_number().and_then(|number| number.to_u64());
+        number.ok_or_else(|| self.wrong(name, "is no whole number"))
+    }
+
     pub(crate) fn finish(self) -> Result<(), RecordError> {
         if self.read == self.object.len() {
             return Ok(());
@@ -626,7 +631,7 @@ mod tests {
             .text("text", "1.5")
             .long("long", i64::MIN)
             .bool("truth", false)
-            .texts("texts", vec!["b".into(), "a".into()])
+            .texts("texts", ["b", "a"])
             .texts("none", Vec::new())
             .maybe("decimal", Some(Fact::Decimal(Decimal::parse("-0.0015").unwrap())))
             .maybe("huge", Some(Fact::Decimal(Decimal::parse("1e900").unwrap())))

@@ -7,6 +7,7 @@ use crate::action::{Action, EffectContext, Provenance};
 use crate::authorizer::gates::Question;
 use crate::authorizer::live::{capped, describe};
 use crate::authorizer::memory::{Asker, Memory};
+use crate::authorizer::witness::Witness;
 use crate::authorizer::{EffectDecision, Severity};
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::identity::VerifiedIdentity;
@@ -132,7 +133,7 @@ impl Trial {
             ledger: &ledger,
             principal: &self.principal,
             memory: self.memory.as_ref(),
-            paths: &**paths,
+            paths: &Witness::new(&**paths),
             environment,
             provenance: Provenance::default(),
             labels: &[],

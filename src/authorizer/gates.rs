@@ -1,11 +1,13 @@
 //! The gates, in their order: lifecycle, scope, limits, policy. The first that refuses an effect
 //! decides it; all effects are decided; the worst is the call's.
 
-use crate::action::path::PathResolver;
+use std::time::Duration;
+
 use crate::action::{Effect, Provenance, Target};
 use crate::authorizer::decision::{EffectDecision, EffectOutcome, Severity};
 use crate::authorizer::memory::Asker;
-use crate::governance::limits::{Charge, Ledger, SessionLimits};
+use crate::authorizer::witness::Witness;
+use crate::governance::limits::{Charge, Ledger, Reservation, SessionLimits};
 use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
 use crate::reason::Reason;
 use crate::scope::CompiledScope;
@@ -23,7 +25,8 @@ pub(crate) struct Question<'a> {
     /// Earlier answers of the policies, for those who only ask. A session has none: what it allows is
     /// decided anew each time.
     pub(crate) memory: Option<&'a Asker>,
-    pub(crate) paths: &'a dyn PathResolver,
+    /// Who is asked about the paths among arguments, and notes what was answered.
+    pub(crate) paths: &'a Witness<'a>,
     pub(crate) environment: &'a str,
     pub(crate) provenance: Provenance,
     /// The data classes that the session has touched.
@@ -46,6 +49,36 @@ pub(crate) struct Answer {
     pub(crate) charge: Charge,
 }
 
+impl Answer {
+    /// Charges `ledger` for an allow, and returns what was reserved; a denial counts.
+    pub(crate) fn account(
+        &mut self,
+        ledger: &mut Ledger,
+        limits: &SessionLimits,
+    ) -> Option<Reservation> {
+        match self.severity {
+            Severity::Allow => Some(ledger.charge(std::mem::take(&mut self.charge))),
+            Severity::Defer => None,
+            Severity::Deny => {
+                ledger.deny(self.effects.iter().map(|decided| &decided.effect), limits);
+                None
+            }
+        }
+    }
+}
+
+/// Returns when a permit that is given out at `now` ends: after its lifetime, which the bundle caps,
+/// and with the task at the latest.
+pub(crate) fn permit_until(
+    now: Timestamp,
+    lifetime: Duration,
+    snapshot: &Snapshot,
+    scope: &CompiledScope,
+) -> Timestamp {
+    let cap = snapshot.limits().permit_seconds.map(|cap| Duration::from_secs(u64::from(cap)));
+    now.plus(cap.map_or(lifetime, |cap| lifetime.min(cap))).min(scope.expires())
+}
+
 impl Question<'_> {
     /// Decides on every effect.
     pub(crate) fn decide(&self, effects: Vec<Effect>) -> Answer {
@@ -66,9 +99,10 @@ impl Question<'_> {
                 }
             })
             .collect();
-        if self.call_labels.is_none() {
+        // More than can be put on record is refused, so that what is allowed can be decided again.
+        if self.call_labels.is_none() || self.paths.is_full() {
             for effect in &mut decided {
-                effect.outcome = EffectOutcome::Deny { reason: Reason::ActionTooLarge };
+                *effect = denied(effect.effect.clone(), Reason::ActionTooLarge);
             }
         }
         let severity = decided.iter().map(EffectDecision::severity).max();

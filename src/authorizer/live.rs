@@ -2,16 +2,16 @@
 //! stored in the order of the chain.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::action::path::ResolvedPath;
 use crate::action::{Action, Domain, Effect, EffectContext, Effects, Reversibility};
 use crate::authorizer::decision::{Decided, EffectDecision, EffectOutcome, Severity};
-use crate::authorizer::gates::Question;
+use crate::authorizer::facts;
+use crate::authorizer::gates::{Question, permit_until};
 use crate::authorizer::permit::{Meter, Terms};
 use crate::authorizer::shared::{Prepared, Shared, Sink, is_storing};
+use crate::authorizer::witness::Witness;
 use crate::authorizer::{AuthorizeError, Call, Decision, Deferral, Denial, Pending, Permit};
 use crate::digest::Digest;
 use crate::governance::limits::SessionLimits;
@@ -23,7 +23,6 @@ use crate::receipt::{
 };
 use crate::session::state::{Stage, State, labels_with};
 use crate::time::Timestamp;
-use crate::value::write_string;
 
 /// The longest description of an action, in bytes of canonical JSON.
 const MAX_DESCRIPTION_BYTES: usize = 256 << 10;
@@ -99,6 +98,7 @@ impl Live {
         state.ledger.tick(now, &limits);
         // What the call reads counts for what it sends, and for every later call once it is allowed.
         let labels = labels_with(&state.labels, effects.iter());
+        let witness = Witness::new(&*shared.paths);
         let question = Question {
             snapshot: &snapshot,
             scope,
@@ -106,7 +106,7 @@ impl Live {
             ledger: &state.ledger,
             principal: &self.principal,
             memory: None,
-            paths: &*shared.paths,
+            paths: &witness,
             environment: &shared.environment,
             provenance: call.provenance,
             labels: &state.labels,
@@ -114,27 +114,20 @@ impl Live {
             time,
             now,
         };
-        let facts = write_facts(&question);
-        let answer = question.decide(effects);
+        let mut answer = question.decide(effects);
+        let facts = facts::write(
+            &question,
+            answer.effects.iter().map(|decided| &decided.effect),
+            &self.prepared.links,
+            shared.permit_lifetime,
+        );
 
         let number = state.chain.next_call();
         let mut until = None;
-        match answer.severity {
-            Severity::Allow => {
-                let reservation = state.ledger.charge(answer.charge);
-                state.issue(number, reservation);
-                state.labels = labels.unwrap_or_else(|| state.labels.clone());
-                let caps = snapshot.limits().permit_seconds.map(u64::from);
-                let lifetime = caps.map_or(shared.permit_lifetime, |cap| {
-                    shared.permit_lifetime.min(Duration::from_secs(cap))
-                });
-                until = Some(now.plus(lifetime).min(scope.expires()));
-            }
-            Severity::Defer => {}
-            Severity::Deny => {
-                let effects = answer.effects.iter().map(|decided| &decided.effect);
-                state.ledger.deny(effects, &limits);
-            }
+        if let Some(reservation) = answer.account(&mut state.ledger, &limits) {
+            state.issue(number, reservation);
+            state.labels = labels.unwrap_or_else(|| state.labels.clone());
+            until = Some(permit_until(now, shared.permit_lifetime, &snapshot, scope));
         }
         let decided = Decided::new(self.id, number, answer.effects, described.directory.take());
         let lines = Lines { live: self, call, description: &described.text, facts: &facts };
@@ -434,40 +427,6 @@ pub(crate) fn describe<A: Action + ?Sized>(action: &A, context: &EffectContext<'
     Described { text, effects: opaque.finish(), directory: None }
 }
 
-/// Writes the facts that a decision depends on beside the effects, as canonical JSON.
-fn write_facts(question: &Question<'_>) -> String {
-    let ledger = question.ledger;
-    let mut out = String::with_capacity(384);
-    let written = write!(
-        out,
-        "{{\"counters\":{{\"accelerator_seconds\":{},\"actions\":{},\"denials\":{},\
-         \"distinct_targets\":{},\"egress_bytes\":{}}},\"environment\":",
-        ledger.accelerator_seconds(),
-        ledger.actions(),
-        ledger.denials(),
-        ledger.distinct_targets(),
-        ledger.egress_bytes(),
-    );
-    debug_assert!(written.is_ok(), "writing to a String does not fail");
-    write_string(&mut out, question.environment);
-    out.push_str(",\"labels\":[");
-    for (index, label) in question.labels.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write_string(&mut out, label);
-    }
-    out.push_str("],\"provenance\":");
-    write_string(&mut out, question.provenance.as_str());
-    out.push_str(",\"purpose\":");
-    write_string(&mut out, question.scope.purpose());
-    out.push_str(",\"task\":");
-    write_string(&mut out, question.scope.task());
-    let written = write!(out, ",\"time\":{}}}", question.now.as_millis());
-    debug_assert!(written.is_ok(), "writing to a String does not fail");
-    out
-}
-
 /// What the lines of one call are written from.
 struct Lines<'a> {
     live: &'a Live,
@@ -492,9 +451,9 @@ impl Lines<'_> {
             effect.effect.write_canonical(&mut value);
             values.push(value);
         }
-        let named = (MAX_NAMED / decided.effects.len().max(1)).clamp(4, 256);
+        let count = decided.effects.len();
         let lists: Vec<Lists<'_>> =
-            decided.effects.iter().map(|effect| Lists::of(effect, named)).collect();
+            decided.effects.iter().map(|effect| Lists::of(effect, count)).collect();
         let provenance = self.call.provenance.as_str();
         let mut records = Vec::with_capacity(decided.effects.len());
         for ((effect, value), lists) in decided.effects.iter().zip(&values).zip(&lists) {
@@ -547,14 +506,16 @@ impl Lines<'_> {
 }
 
 /// The texts of one effect's line, borrowed.
-struct Lists<'a> {
-    policies: Vec<Cow<'a, str>>,
-    quorums: Vec<Cow<'a, str>>,
-    reasons: Vec<Cow<'a, str>>,
+pub(crate) struct Lists<'a> {
+    pub(crate) policies: Vec<Cow<'a, str>>,
+    pub(crate) quorums: Vec<Cow<'a, str>>,
+    pub(crate) reasons: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Lists<'a> {
-    fn of(effect: &'a EffectDecision, named: usize) -> Self {
+    /// Takes the texts of one effect of a call that has `count`.
+    pub(crate) fn of(effect: &'a EffectDecision, count: usize) -> Self {
+        let named = (MAX_NAMED / count.max(1)).clamp(4, 256);
         let borrow = |texts: &'a [Box<str>]| {
             texts.iter().take(named).map(|text| Cow::Borrowed(&**text)).collect()
         };
@@ -575,7 +536,7 @@ fn short_kind(kind: &str) -> &str {
     if (1..=128).contains(&kind.len()) && kind.bytes().all(plain) { kind } else { "invalid" }
 }
 
-const fn verdict(severity: Severity) -> receipt::Verdict {
+pub(crate) const fn verdict(severity: Severity) -> receipt::Verdict {
     match severity {
         Severity::Allow => receipt::Verdict::Allow,
         Severity::Defer => receipt::Verdict::Defer,
@@ -583,7 +544,7 @@ const fn verdict(severity: Severity) -> receipt::Verdict {
     }
 }
 
-const fn line_domain(domain: Domain) -> receipt::Domain {
+pub(crate) const fn line_domain(domain: Domain) -> receipt::Domain {
     match domain {
         Domain::Application => receipt::Domain::Application,
         Domain::Infrastructure => receipt::Domain::Infrastructure,
@@ -592,7 +553,7 @@ const fn line_domain(domain: Domain) -> receipt::Domain {
     }
 }
 
-const fn reversibility(reversibility: Reversibility) -> receipt::Reversibility {
+pub(crate) const fn reversibility(reversibility: Reversibility) -> receipt::Reversibility {
     match reversibility {
         Reversibility::Reversible => receipt::Reversibility::Reversible,
         Reversibility::Compensable => receipt::Reversibility::Compensable,

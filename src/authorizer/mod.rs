@@ -5,12 +5,14 @@ mod call;
 mod checkpoints;
 mod decision;
 mod evaluator;
+pub(crate) mod facts;
 pub(crate) mod gates;
 pub(crate) mod live;
 mod memory;
 mod pending;
 mod permit;
 pub(crate) mod shared;
+pub(crate) mod witness;
 
 use std::sync::{Arc, PoisonError};
 

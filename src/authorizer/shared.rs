@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::action::path::PathResolver;
 use crate::authorizer::checkpoints::Planned;
+use crate::authorizer::witness::Witness;
 use crate::authorizer::{AuthorizeError, Pending};
 use crate::digest::Digest;
 use crate::entropy::Entropy;
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
 pub(crate) struct Prepared {
     pub(crate) scope: CompiledScope,
     pub(crate) limits: SessionLimits,
+    /// The links that were met when the scope was compiled, as facts carry them; empty without any.
+    pub(crate) links: Box<str>,
     /// By class, what its instances share.
     above: Mutex<HashMap<Box<str>, Weak<PrincipalGroup>>>,
 }
@@ -83,7 +86,8 @@ impl Shared {
     ///
     /// It is compiled anew each time, because a path in it may lead elsewhere by now.
     pub(crate) fn prepare(&self, scope: &TrustedScope) -> Result<Arc<Prepared>, ScopeError> {
-        let compiled = CompiledScope::compile(scope, &*self.paths)?;
+        let witness = Witness::of_links(&*self.paths);
+        let compiled = CompiledScope::compile(scope, &witness)?;
         let digest = compiled.digest();
         let mut known = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(prepared) = known.get(&digest).and_then(Weak::upgrade)
@@ -92,8 +96,14 @@ impl Shared {
             return Ok(prepared);
         }
         let limits = SessionLimits::of_task(compiled.limits());
-        let prepared =
-            Arc::new(Prepared { scope: compiled, limits, above: Mutex::new(HashMap::new()) });
+        let mut links = String::new();
+        let transcript = witness.into_transcript();
+        if !transcript.is_empty() {
+            transcript.write(&mut links);
+        }
+        let links = links.into();
+        let above = Mutex::new(HashMap::new());
+        let prepared = Arc::new(Prepared { scope: compiled, limits, links, above });
         // Now and then, so that opening stays cheap however many scopes there are.
         if known.len().is_power_of_two() {
             known.retain(|_, weak| weak.strong_count() > 0);

@@ -61,8 +61,30 @@ pub struct Ledger {
     forgotten_targets: u64,
     targets: HashSet<u64>,
     window: VecDeque<u64>,
+    /// Proposals in the window of which only the number is known.
+    forgotten_proposals: u64,
     spend: BTreeMap<Box<str>, Decimal>,
     spend_unknown: bool,
+}
+
+/// The counters of a session, as facts and receipts carry them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Used {
+    pub(crate) accelerator_seconds: u64,
+    pub(crate) actions: u64,
+    pub(crate) denials: u64,
+    pub(crate) distinct_targets: u64,
+    pub(crate) egress_bytes: u64,
+}
+
+/// All that a ledger decides by, beside the targets that it knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Past {
+    pub(crate) used: Used,
+    /// Proposals in the rate window, that of the call among them.
+    pub(crate) proposals: u64,
+    /// Money by currency, where it is known.
+    pub(crate) spend: Option<BTreeMap<Box<str>, Decimal>>,
 }
 
 /// What one allowed call has reserved.
@@ -111,6 +133,55 @@ impl Ledger {
             spend_unknown: true,
             ..Self::default()
         }
+    }
+
+    /// Stands where a session stood before a call, as its facts say it. `known` are the effects of the
+    /// call whose targets were known; `None` when they cannot have been.
+    pub(crate) fn recalled<'a>(
+        past: &Past,
+        known: impl Iterator<Item = &'a Effect>,
+    ) -> Option<Self> {
+        let targets: HashSet<u64> = known.map(target_hash).collect::<Option<_>>()?;
+        Some(Self {
+            actions: past.used.actions,
+            denials: past.used.denials,
+            egress_bytes: past.used.egress_bytes,
+            accelerator_seconds: past.used.accelerator_seconds,
+            forgotten_targets: past.used.distinct_targets.checked_sub(targets.len() as u64)?,
+            targets,
+            forgotten_proposals: past.proposals,
+            window: VecDeque::new(),
+            spend: past.spend.clone().unwrap_or_default(),
+            spend_unknown: past.spend.is_none(),
+        })
+    }
+
+    /// Returns all counters.
+    pub(crate) fn used(&self) -> Used {
+        Used {
+            accelerator_seconds: self.accelerator_seconds,
+            actions: self.actions,
+            denials: self.denials,
+            distinct_targets: self.distinct_targets(),
+            egress_bytes: self.egress_bytes,
+        }
+    }
+
+    /// Returns how many proposals the rate window holds, that of the call among them; one more than
+    /// the limit stands for all above it.
+    pub(crate) fn proposals(&self) -> u64 {
+        self.forgotten_proposals.saturating_add(self.window.len() as u64)
+    }
+
+    /// Returns what was spent, by currency, where that is known.
+    pub(crate) fn spend(&self) -> Option<&BTreeMap<Box<str>, Decimal>> {
+        (!self.spend_unknown).then_some(&self.spend)
+    }
+
+    /// Tells whether the target of `effect` was touched before.
+    pub(crate) fn knows(&self, effect: &Effect) -> bool {
+        !self.targets.is_empty()
+            && target_hash(effect).is_some_and(|target| self.targets.contains(&target))
     }
 
     /// Returns how many actions were allowed.
@@ -164,7 +235,7 @@ impl Ledger {
         if self.denials >= limits.denials {
             return Err(Reason::LimitDenials);
         }
-        if self.window.len() as u64 > limits.per_minute {
+        if self.proposals() > limits.per_minute {
             return Err(Reason::LimitRate);
         }
         if self.actions >= limits.actions {

@@ -7,7 +7,6 @@ use crate::action::path::{PathResolver, ResolvedPath, resolve_absolute};
 use crate::digest::Digest;
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
-use crate::scope::TrustedScope;
 use crate::scope::constraint::{Arguments, Choice};
 use crate::scope::descriptor::{self, Descriptor, Payment, Program, TunnelWay};
 use crate::scope::error::{Problem, ScopeError};
@@ -15,6 +14,7 @@ use crate::scope::grants::{HostGrants, Keyed, KeyedGrants, ListProblem, UrlGrant
 use crate::scope::pattern::{
     Grants, GrantsBuilder, Pattern, PatternError, Place, Separator, split_subtracts,
 };
+use crate::scope::{Scope, TrustedScope};
 use crate::text::{check_visible, excerpt};
 use crate::time::Timestamp;
 use crate::value::Decimal;
@@ -190,6 +190,12 @@ impl CompiledScope {
     /// part of the workspace and leads out of it. Everything else was found when the scope was parsed.
     pub fn compile(scope: &TrustedScope, paths: &dyn PathResolver) -> Result<Self, ScopeError> {
         Self::build(scope.scope().descriptor(), scope.scope().digest(), paths)
+    }
+
+    /// Compiles a scope as it was compiled before, to ask what it said. Nobody answers for it, so that
+    /// nothing may run on it.
+    pub(crate) fn recompile(scope: &Scope, paths: &dyn PathResolver) -> Result<Self, ScopeError> {
+        Self::build(scope.descriptor(), scope.digest(), paths)
     }
 
     /// Returns the name of the task.

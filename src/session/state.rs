@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::action::{Effect, Fact, Kind, TextSet};
-use crate::governance::limits::{Ledger, Reservation};
+use crate::governance::limits::{Ledger, Reservation, Used};
 use crate::reason::Reason;
 use crate::receipt::{Counters, MAX_LABELS, SessionChain};
 use crate::time::Timestamp;
@@ -111,17 +111,21 @@ impl State {
 
     /// The counters as receipts carry them.
     pub(crate) fn counters(&self) -> Counters<'static> {
-        /// The format's integers end at 2^53 − 1; a counter that has come so far stays there.
-        const MOST: u64 = (1 << 53) - 1;
-        let ledger = &self.ledger;
-        let named = [
-            ("accelerator_seconds", ledger.accelerator_seconds()),
-            ("actions", ledger.actions()),
-            ("denials", ledger.denials()),
-            ("distinct_targets", ledger.distinct_targets()),
-            ("egress_bytes", ledger.egress_bytes()),
-        ];
-        let named: Vec<_> = named.into_iter().map(|(name, n)| (name.into(), n.min(MOST))).collect();
-        Counters::new(named).unwrap_or_default()
+        counters(self.ledger.used())
     }
+}
+
+/// Counters as receipts carry them.
+pub(crate) fn counters(used: Used) -> Counters<'static> {
+    /// The format's integers end at 2^53 − 1; a counter that has come so far stays there.
+    const MOST: u64 = (1 << 53) - 1;
+    let named = [
+        ("accelerator_seconds", used.accelerator_seconds),
+        ("actions", used.actions),
+        ("denials", used.denials),
+        ("distinct_targets", used.distinct_targets),
+        ("egress_bytes", used.egress_bytes),
+    ];
+    let named: Vec<_> = named.into_iter().map(|(name, n)| (name.into(), n.min(MOST))).collect();
+    Counters::new(named).unwrap_or_default()
 }

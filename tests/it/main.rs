@@ -22,6 +22,7 @@ mod guard;
 mod hostile;
 mod policy_laws;
 mod regressions;
+mod replay;
 mod sessions;
 mod shell;
 mod shell_bypasses;

@@ -1,0 +1,296 @@
+//! A whole file of receipts, call by call, in bounded memory.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io::BufRead;
+
+use super::difference::{Differences, What};
+use super::openings::read_line;
+use super::{OpeningSource, Place, ReplayError, Replayed, Replayer};
+use crate::governance::limits::Used;
+use crate::receipt::{Body, Counters, Line, LineError, MAX_LINE_BYTES, Receipt, SessionId};
+use crate::session::state::counters;
+
+/// The most sessions that are followed at once; one that has ended is forgotten.
+const MAX_SESSIONS: usize = 1 << 16;
+
+/// The most calls that a report keeps.
+const MAX_FINDINGS: usize = 256;
+
+/// Yields the calls of a file, each decided again; see [`Replayer::replay`].
+///
+/// A line that cannot be read is yielded as an error of its own, and the calls after it are decided
+/// all the same. After [`ReplayError::Read`] there is nothing more.
+#[derive(Debug)]
+pub struct Replay<'r, R, O> {
+    replayer: &'r Replayer,
+    receipts: R,
+    openings: O,
+    line: u64,
+    buffer: Vec<u8>,
+    sessions: HashMap<SessionId, Track>,
+    ready: VecDeque<CallReplay>,
+    done: bool,
+}
+
+/// One call of a file, decided again, or why it was not.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CallReplay {
+    /// The session, where the line says it.
+    pub session: Option<SessionId>,
+    /// The number of the call; 0 where the line does not say it.
+    pub call: u64,
+    /// The first line of the call in the file, counted from 1.
+    pub line: u64,
+    /// What came out.
+    pub result: Result<Replayed, ReplayError>,
+}
+
+/// What is known of a session that has not ended.
+#[derive(Debug, Default)]
+struct Track {
+    /// The lines of a call that is not complete, the number of the call, and the first line in the file.
+    group: Vec<Line>,
+    call: u64,
+    line: u64,
+    /// What stood before that call.
+    before: Standing,
+    /// What stands after the last line.
+    now: Standing,
+}
+
+/// What the lines so far say of a session: its counters, if the file has them, and its labels.
+#[derive(Debug, Clone, Default)]
+struct Standing {
+    counters: Option<Counters<'static>>,
+    labels: Vec<Box<str>>,
+}
+
+impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
+    pub(super) fn new(replayer: &'r Replayer, receipts: R, openings: O) -> Self {
+        Self {
+            replayer,
+            receipts,
+            openings,
+            line: 0,
+            buffer: Vec::new(),
+            sessions: HashMap::new(),
+            ready: VecDeque::new(),
+            done: false,
+        }
+    }
+
+    /// Replays what is left and counts.
+    pub fn report(self) -> ReplayReport {
+        let mut report = ReplayReport::default();
+        for call in self {
+            report.add(call);
+        }
+        report
+    }
+
+    /// Takes the next line; false at the end of the file.
+    fn advance(&mut self) -> Result<bool, ReplayError> {
+        let most = MAX_LINE_BYTES as u64 + 1;
+        if !read_line(&mut self.receipts, &mut self.buffer, most)? {
+            return Ok(false);
+        }
+        self.line += 1;
+        let text = match String::from_utf8(std::mem::take(&mut self.buffer)) {
+            Ok(text) => text,
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                return Err(self.unreadable(LineError::Encoding { at }));
+            }
+        };
+        let line = Line::parse(text).map_err(|error| self.unreadable(error))?;
+        let parsed = line.parsed().map_err(|error| self.unreadable(error))?;
+        let Some(session) = parsed.body.session().filter(|_| !parsed.body.is_journal()) else {
+            return Ok(true);
+        };
+        if !self.sessions.contains_key(&session) && self.sessions.len() >= MAX_SESSIONS {
+            return Err(ReplayError::TooMany { what: "sessions at once", most: MAX_SESSIONS });
+        }
+        let track = self.sessions.entry(session).or_default();
+        let goes_on = matches!(&parsed.body, Body::Receipt(receipt) if receipt.index > 0);
+        // A group that something else follows is never completed.
+        if !goes_on {
+            self.ready.extend(track.give_up(session));
+        }
+        match &parsed.body {
+            Body::Begin(_) => track.now.counters = Some(counters(Used::default())),
+            Body::Outcome(outcome) => {
+                track.now.counters = Some(outcome.after.clone().into_owned());
+            }
+            Body::End(_) => {
+                self.sessions.remove(&session);
+            }
+            Body::Receipt(receipt) => {
+                track.note(receipt, &line, self.line);
+                // More lines than a group has are refused when they are looked at together.
+                if receipt.index + 1 == receipt.of || track.group.len() as u64 > receipt.of {
+                    let openings = self.openings.find(session, receipt.call);
+                    let result = openings
+                        .and_then(|openings| self.replayer.replay_call(&track.group, &openings))
+                        .map(|replayed| track.before.compare(replayed));
+                    self.ready.push_back(track.take(session, result));
+                }
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn unreadable(&self, error: LineError) -> ReplayError {
+        ReplayError::Line { line: self.line, error }
+    }
+}
+
+impl<R: BufRead, O: OpeningSource> Iterator for Replay<'_, R, O> {
+    type Item = CallReplay;
+
+    fn next(&mut self) -> Option<CallReplay> {
+        loop {
+            if let Some(call) = self.ready.pop_front() {
+                return Some(call);
+            }
+            if self.done {
+                return None;
+            }
+            match self.advance() {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.done = true;
+                    let mut rest: Vec<CallReplay> = std::mem::take(&mut self.sessions)
+                        .into_iter()
+                        .filter_map(|(session, mut track)| track.give_up(session))
+                        .collect();
+                    rest.sort_by_key(|call| call.line);
+                    self.ready.extend(rest);
+                }
+                Err(error) => {
+                    self.done = matches!(error, ReplayError::Read(_));
+                    let line = self.line;
+                    return Some(CallReplay { session: None, call: 0, line, result: Err(error) });
+                }
+            }
+        }
+    }
+}
+
+impl Track {
+    fn note(&mut self, receipt: &Receipt<'_>, line: &Line, number: u64) {
+        if self.group.is_empty() {
+            (self.call, self.line) = (receipt.call, number);
+            self.before = self.now.clone();
+        }
+        self.group.push(line.clone());
+        self.now = Standing {
+            counters: Some(receipt.after.clone().into_owned()),
+            labels: receipt.labels.iter().map(|label| (**label).into()).collect(),
+        };
+    }
+
+    fn take(&mut self, session: SessionId, result: Result<Replayed, ReplayError>) -> CallReplay {
+        self.group.clear();
+        CallReplay { session: Some(session), call: self.call, line: self.line, result }
+    }
+
+    /// Ends a call of which lines are missing, if there is one.
+    fn give_up(&mut self, session: SessionId) -> Option<CallReplay> {
+        (!self.group.is_empty()).then(|| self.take(session, Err(ReplayError::Incomplete)))
+    }
+}
+
+impl Standing {
+    /// Holds what the facts say of the session before the call against the lines before it. The host
+    /// may have added labels in between.
+    fn compare(&self, mut replayed: Replayed) -> Replayed {
+        let mut found = Differences::default();
+        if let Some(known) = &self.counters {
+            found.counters(What::CountersBefore, &counters(replayed.before.used), known);
+        }
+        let labels = &replayed.before.labels;
+        if !self.labels.iter().all(|label| labels.contains(label)) {
+            found.list(Place::Call, What::LabelsBefore, labels, &self.labels);
+        }
+        found.0.append(&mut replayed.differences);
+        replayed.differences = found.0;
+        replayed
+    }
+}
+
+/// What became of all calls of a file.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ReplayReport {
+    /// How many calls there are.
+    pub calls: u64,
+    /// How many come out the same.
+    pub same: u64,
+    /// How many come out otherwise.
+    pub different: u64,
+    /// How many could not be decided again, and lines that could not be read.
+    pub failed: u64,
+    /// The first 256 of those that are not the same.
+    pub findings: Vec<CallReplay>,
+}
+
+impl ReplayReport {
+    fn add(&mut self, call: CallReplay) {
+        self.calls += 1;
+        match &call.result {
+            Ok(replayed) if replayed.is_same() => return self.same += 1,
+            Ok(_) => self.different += 1,
+            Err(_) => self.failed += 1,
+        }
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(call);
+        }
+    }
+
+    /// Tells whether every call comes out the same.
+    #[must_use]
+    pub const fn is_same(&self) -> bool {
+        self.same == self.calls
+    }
+}
+
+impl fmt::Display for CallReplay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        match (&self.result, self.session) {
+            (Ok(replayed), _) => replayed.fmt(f),
+            (Err(error), Some(session)) => {
+                write!(f, "call {} of session {session} cannot be replayed: ", self.call)?;
+                write_causes(f, error)
+            }
+            (Err(error), None) => write_causes(f, error),
+        }
+    }
+}
+
+fn write_causes(f: &mut fmt::Formatter<'_>, error: &ReplayError) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
+}
+
+/// The counts in one line, then one paragraph for each finding.
+impl fmt::Display for ReplayReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { calls, same, different, failed, findings } = self;
+        write!(
+            f,
+            "{calls} calls: {same} the same, {different} otherwise, {failed} not replayable"
+        )?;
+        findings.iter().try_for_each(|call| write!(f, "\n{call}"))?;
+        let more = (different + failed).saturating_sub(findings.len() as u64);
+        if more > 0 { write!(f, "\nand {more} more") } else { Ok(()) }
+    }
+}
