@@ -632,7 +632,7 @@ mod tests {
             .long("long", i64::MIN)
             .bool("truth", false)
             .texts("texts", ["b", "a"])
-            .texts("none", Vec::new())
+            .texts("none", Vec::<&str>::new())
             .maybe("decimal", Some(Fact::Decimal(Decimal::parse("-0.0015").unwrap())))
             .maybe("huge", Some(Fact::Decimal(Decimal::parse("1e900").unwrap())))
             .maybe("ip", Some(Fact::Address("::1".parse().unwrap())));
