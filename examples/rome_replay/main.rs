@@ -2,21 +2,21 @@
 //! bundle: every step is decided before it would run, and every decision leaves a receipt.
 //!
 //! ```text
-//! cargo run --example rome_replay [-- <receipts.ndjson>]
+//! cargo run --example rome_replay [-- <directory>]
 //! ```
 //!
-//! The data file says what has to come out; the exit code is 1 if anything else does.
+//! What an auditor needs is left in the directory: `examples/auditor` reads it. The data file says what has to come out; the exit code is 1 if anything else does.
 
 #![allow(clippy::print_stdout, reason = "a table for people is what this program is for")]
 
+mod evidence;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::{BufReader, ErrorKind};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::BufReader;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,18 +24,17 @@ use std::time::Duration;
 
 use countersign::action::Domain;
 use countersign::action::path::PurePaths;
-use countersign::authorizer::EffectOutcome;
+use countersign::authorizer::{Checkpoints, EffectOutcome};
 use countersign::entropy::{Entropy as _, SystemEntropy};
 use countersign::identity::SpiffeId;
 use countersign::policy::{Authored, Enforced};
-use countersign::receipt::{
-    Durability, FileSink, IdentityKey, MemorySink, Signer as _, TrustedKey, Verifier,
-};
+use countersign::receipt::{IdentityKey, MemorySink, Verifier};
 use countersign::scope::{DEFAULT_DENIALS, Scope, lint};
 use countersign::time::{Clock, ClockError, Timestamp};
 use countersign::value::{self, Limits};
 use countersign::{Action, Authorizer, Decision, Sink};
 
+use crate::evidence::Evidence;
 use crate::trace::{Incident, Step};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -51,20 +50,21 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let scope = Scope::from_value(&incident.scope)?;
     replay.print_preface(&scope);
 
-    let path = receipt_path()?;
-    let sink = Sink::blocking(FileSink::create(&path, Durability::ProcessCrash)?);
-    let answers = replay.run(&scope, sink)?;
+    let evidence = Evidence::new()?;
+    let answers = replay.run(&scope, evidence.sink()?, Some(evidence.checkpoints()?))?;
     print_table(&incident.steps, &answers);
     let as_expected = print_findings(&incident.steps, &answers);
 
     // Whoever checks has the public key from the operator, and nothing else but the file.
-    let trusted = TrustedKey::from_bytes(&IdentityKey::from_seed(&seed).public_key())?;
-    let verified = Verifier::new(trusted).verify(BufReader::new(File::open(&path)?))?;
-    println!("\n{} receipt lines in {}", verified.lines, path.display());
+    let trusted = IdentityKey::from_seed(&seed).trusted();
+    evidence.finish(&scope, &trusted)?;
+    let file = File::open(evidence.receipts())?;
+    let verified = Verifier::new(trusted).verify(BufReader::new(file))?;
+    println!("\n{} receipt lines in {}", verified.lines, evidence.folder().display());
     println!("Every link and every signature verified:\n{verified}");
 
     let careless = Scope::from_value(&incident.careless.scope)?;
-    let answers = replay.run(&careless, Sink::blocking(MemorySink::new()))?;
+    let answers = replay.run(&careless, Sink::blocking(MemorySink::new()), None)?;
     let as_expected = replay.print_careless(&careless, &answers) && as_expected;
     Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -79,16 +79,25 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     /// Asks about every step in one session, and runs what is allowed. Running is nothing here.
-    fn run(&self, scope: &Scope, sink: Sink) -> Result<Vec<Answer>, Box<dyn Error>> {
+    fn run(
+        &self,
+        scope: &Scope,
+        sink: Sink,
+        checkpoints: Option<Checkpoints>,
+    ) -> Result<Vec<Answer>, Box<dyn Error>> {
         let clock = TraceClock(Arc::new(AtomicU64::new(self.started.as_millis())));
-        let authorizer = Authorizer::builder()
+        let builder = Authorizer::builder()
             .policy(self.bundle.clone())
             .identity(IdentityKey::from_seed(&self.seed))
             .sink(sink)
             .with_clock(clock.clone())
             .with_paths(PurePaths::new())
-            .with_environment(&self.incident.environment)
-            .build()?;
+            .with_environment(&self.incident.environment);
+        let authorizer = match checkpoints {
+            Some(checkpoints) => builder.with_checkpoints(checkpoints),
+            None => builder,
+        };
+        let authorizer = authorizer.build()?;
         // Scope and agent come with this program, which vouches for them; a host proves them.
         let agent = SpiffeId::parse(&self.incident.agent)?.dangerous().assume_verified();
         let session = authorizer.open(&scope.dangerous().trust_unsigned(), agent)?;
@@ -287,18 +296,6 @@ fn print_findings(steps: &[Step], answers: &[Answer]) -> bool {
 
 fn minutes(seconds: u64) -> String {
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
-}
-
-/// The path on the command line, where nothing may be yet, or one among the temporary files.
-fn receipt_path() -> Result<PathBuf, Box<dyn Error>> {
-    if let Some(path) = std::env::args_os().nth(1) {
-        return Ok(path.into());
-    }
-    let path = std::env::temp_dir().join("countersign-rome-replay.ndjson");
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(path),
-    }
 }
 
 /// A clock that shows the time of the trace.
