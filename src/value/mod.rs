@@ -10,6 +10,7 @@ mod error;
 mod object;
 mod parse;
 mod serde;
+mod view;
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ pub use self::decimal::{Decimal, DecimalError};
 pub use self::error::{JsonError, JsonErrorKind};
 pub use self::object::{Members, Object};
 pub use self::serde::from_value;
+pub(crate) use self::view::{View, ViewObject};
 
 /// One JSON value, exact: numbers are decimals and objects have each key once.
 ///

@@ -1,10 +1,59 @@
 //! The strict parser: one pass, no recursion.
 
+use std::borrow::Cow;
+
 use super::canonical::plain_length;
 use super::{Decimal, JsonError, JsonErrorKind as Kind, Limits, Object, Value};
 
+/// What the parser builds: values of their own, or views into the text.
+pub(super) trait Node<'a>: Sized {
+    /// A key.
+    type Key;
+
+    fn key(text: Cow<'a, str>) -> Self::Key;
+    fn null() -> Self;
+    fn bool(truth: bool) -> Self;
+    fn number(number: Decimal) -> Self;
+    fn string(text: Cow<'a, str>) -> Self;
+    fn array(values: Vec<Self>) -> Self;
+    /// Sorts the members, or returns a key that occurs twice.
+    fn object(members: Vec<(Self::Key, Self)>) -> Result<Self, String>;
+}
+
+impl<'a> Node<'a> for Value {
+    type Key = String;
+
+    fn key(text: Cow<'a, str>) -> String {
+        text.into_owned()
+    }
+
+    fn null() -> Self {
+        Self::Null
+    }
+
+    fn bool(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+
+    fn number(number: Decimal) -> Self {
+        Self::Number(number)
+    }
+
+    fn string(text: Cow<'a, str>) -> Self {
+        Self::String(text.into_owned())
+    }
+
+    fn array(values: Vec<Self>) -> Self {
+        Self::Array(values)
+    }
+
+    fn object(members: Vec<(String, Self)>) -> Result<Self, String> {
+        Object::from_members(members).map(Self::Object)
+    }
+}
+
 /// Parses one JSON text; see [`Value::parse`].
-pub(super) fn parse(text: &[u8], limits: &Limits) -> Result<Value, JsonError> {
+pub(super) fn parse<'a, T: Node<'a>>(text: &'a [u8], limits: &Limits) -> Result<T, JsonError> {
     if text.len() > limits.max_bytes {
         return Err(JsonError::at(Kind::TooLong, limits.max_bytes));
     }
@@ -25,7 +74,7 @@ pub(super) fn parse(text: &[u8], limits: &Limits) -> Result<Value, JsonError> {
     .document()
 }
 
-struct Parser<'a> {
+struct Parser<'a, T: Node<'a>> {
     text: &'a str,
     /// The cursor, a byte offset into `text`.
     at: usize,
@@ -34,9 +83,9 @@ struct Parser<'a> {
     max_depth: usize,
     open: Vec<Container>,
     /// Keys of all open objects; those of the innermost are last.
-    keys: Vec<String>,
+    keys: Vec<T::Key>,
     /// Complete values of all open containers likewise.
-    values: Vec<Value>,
+    values: Vec<T>,
 }
 
 /// An array or object whose end has not been seen, and what was complete before it.
@@ -46,8 +95,8 @@ enum Container {
     Object { values: usize, keys: usize, begins: usize },
 }
 
-impl<'a> Parser<'a> {
-    fn document(mut self) -> Result<Value, JsonError> {
+impl<'a, T: Node<'a>> Parser<'a, T> {
+    fn document(mut self) -> Result<T, JsonError> {
         while !(self.value()? && self.close()?) {}
         self.skip_space();
         match (self.peek(), self.values.pop()) {
@@ -66,17 +115,17 @@ impl<'a> Parser<'a> {
         match self.peek() {
             Some(b'"') => {
                 let text = self.string()?;
-                self.values.push(Value::String(text));
+                self.values.push(T::string(text));
             }
             Some(b'-' | b'0'..=b'9') => {
                 let number = self.number()?;
-                self.values.push(Value::Number(number));
+                self.values.push(T::number(number));
             }
             Some(b'{') => return self.open_object(),
             Some(b'[') => return self.open_array(),
-            Some(b't') => self.literal("true", Value::Bool(true))?,
-            Some(b'f') => self.literal("false", Value::Bool(false))?,
-            Some(b'n') => self.literal("null", Value::Null)?,
+            Some(b't') => self.literal("true", T::bool(true))?,
+            Some(b'f') => self.literal("false", T::bool(false))?,
+            Some(b'n') => self.literal("null", T::null())?,
             _ => return Err(self.unexpected()),
         }
         Ok(true)
@@ -98,12 +147,12 @@ impl<'a> Parser<'a> {
                     return Ok(false);
                 }
                 (Container::Array { values }, Some(b']')) => {
-                    Value::Array(self.values.drain(values..).collect())
+                    T::array(self.values.drain(values..).collect())
                 }
                 (Container::Object { values, keys, begins }, Some(b'}')) => {
                     let members = self.keys.drain(keys..).zip(self.values.drain(values..));
-                    match Object::from_members(members.collect()) {
-                        Ok(object) => Value::Object(object),
+                    match T::object(members.collect()) {
+                        Ok(object) => object,
                         Err(key) => {
                             return Err(JsonError::at(Kind::DuplicateKey, begins).quoting(&key));
                         }
@@ -124,7 +173,7 @@ impl<'a> Parser<'a> {
         self.skip_space();
         if self.peek() == Some(b']') {
             self.at += 1;
-            self.values.push(Value::Array(Vec::new()));
+            self.values.push(T::array(Vec::new()));
             return Ok(true);
         }
         let values = self.values.len();
@@ -139,7 +188,8 @@ impl<'a> Parser<'a> {
         self.skip_space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            self.values.push(Value::Object(Object::new()));
+            let empty = T::object(Vec::new()).map_err(|_| self.unexpected())?;
+            self.values.push(empty);
             return Ok(true);
         }
         let (values, keys) = (self.values.len(), self.keys.len());
@@ -162,7 +212,7 @@ impl<'a> Parser<'a> {
         if self.peek() != Some(b'"') {
             return Err(self.unexpected());
         }
-        let key = self.string()?;
+        let key = T::key(self.string()?);
         self.keys.push(key);
         self.skip_space();
         if self.peek() != Some(b':') {
@@ -172,7 +222,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn literal(&mut self, word: &str, value: Value) -> Result<(), JsonError> {
+    fn literal(&mut self, word: &str, value: T) -> Result<(), JsonError> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let common = rest.bytes().zip(word.bytes()).take_while(|(l, r)| l == r).count();
         self.at += common;
@@ -204,19 +254,19 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads the string whose opening quote is at the cursor.
-    fn string(&mut self) -> Result<String, JsonError> {
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.at += 1;
         let plain = self.plain();
         if self.peek() == Some(b'"') {
             self.at += 1;
-            return Ok(plain.to_owned());
+            return Ok(Cow::Borrowed(plain));
         }
         let mut text = plain.to_owned();
         loop {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(text);
+                    return Ok(Cow::Owned(text));
                 }
                 Some(b'\\') => text.push(self.escape()?),
                 Some(_) => return Err(self.fault(Kind::ControlCharacter)),

@@ -14,6 +14,7 @@
 mod attack_strings;
 mod bundle;
 mod cedar_traps;
+mod correlate;
 mod crash;
 mod decisions;
 mod evidence;
