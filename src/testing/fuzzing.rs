@@ -4,6 +4,7 @@
 //! (`fuzz/regressions/`) without a fuzzer. Each takes any bytes and panics when a law is broken.
 
 mod bundle;
+mod evidence;
 mod host;
 mod json;
 mod path;
@@ -15,6 +16,7 @@ mod tools;
 use std::fmt::Display;
 
 pub use self::bundle::bundle;
+pub use self::evidence::{effect, evidence};
 pub use self::host::host;
 pub use self::json::json;
 pub use self::path::path;
@@ -27,8 +29,10 @@ pub use self::tools::tool_listing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("bundle", bundle),
+    ("effect", effect),
+    ("evidence", evidence),
     ("host", host),
     ("json", json),
     ("path", path),

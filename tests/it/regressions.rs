@@ -50,5 +50,12 @@ fn the_laws_hold_for_the_files_of_others() {
     fuzzing::verify(b"");
     fuzzing::bundle(b"");
     fuzzing::tool_listing(br#"{"tools": []}"#);
+    for kind in ["attacks", "checkpoints", "disclosures", "proofs"] {
+        for vector in std::fs::read_dir(root.join("tests/vectors").join(kind)).unwrap() {
+            let text = std::fs::read_to_string(vector.unwrap().path()).unwrap();
+            let body = text.split_inclusive('\n').filter(|line| !line.starts_with("# "));
+            fuzzing::evidence(body.collect::<String>().as_bytes());
+        }
+    }
     fuzzing::json(include_bytes!("../corpus/attack_strings.json"));
 }
