@@ -65,7 +65,11 @@ impl Desk {
 fn percentiles(desk: &Desk) {
     report(desk, "ordinary", &ORDINARY.map(str::to_owned));
     match lines::corpus() {
-        Some(lines) => report(desk, "benign", &lines),
+        Some(lines) => {
+            report(desk, "benign", &lines);
+            let short: Vec<String> = lines.into_iter().filter(|line| line.len() <= 100).collect();
+            report(desk, "benign/up_to_100_bytes", &short);
+        }
         None => println!("shell/benign: skipped, ../shared/corpora is not there"),
     }
 }
