@@ -9,11 +9,18 @@ use super::{Decimal, JsonError, JsonErrorKind as Kind, Limits, Object, Value};
 pub(super) trait Node<'a>: Sized {
     /// A key.
     type Key;
+    /// Whether [`whole`](Self::whole) is worth asking.
+    const KEEPS_TEXTS: bool = false;
 
     fn key(text: Cow<'a, str>) -> Self::Key;
     fn null() -> Self;
     fn bool(truth: bool) -> Self;
-    fn number(number: Decimal) -> Self;
+    /// Takes a short whole number as its text, where the builder keeps texts.
+    fn whole(_text: &'a str) -> Option<Self> {
+        None
+    }
+    /// `text` is what `number` was read from.
+    fn number(number: Decimal, text: &'a str) -> Self;
     fn string(text: Cow<'a, str>) -> Self;
     fn array(values: Vec<Self>) -> Self;
     /// Sorts the members, or returns a key that occurs twice.
@@ -35,7 +42,7 @@ impl<'a> Node<'a> for Value {
         Self::Bool(truth)
     }
 
-    fn number(number: Decimal) -> Self {
+    fn number(number: Decimal, _: &'a str) -> Self {
         Self::Number(number)
     }
 
@@ -118,8 +125,18 @@ impl<'a, T: Node<'a>> Parser<'a, T> {
                 self.values.push(T::string(text));
             }
             Some(b'-' | b'0'..=b'9') => {
+                let begins = self.at;
+                if T::KEEPS_TEXTS {
+                    let text = self.short_whole();
+                    if let Some(number) = T::whole(text) {
+                        self.at += text.len();
+                        self.values.push(number);
+                        return Ok(true);
+                    }
+                }
                 let number = self.number()?;
-                self.values.push(T::number(number));
+                let text = self.text.get(begins..self.at).unwrap_or_default();
+                self.values.push(T::number(number, text));
             }
             Some(b'{') => return self.open_object(),
             Some(b'[') => return self.open_array(),
@@ -231,6 +248,19 @@ impl<'a, T: Node<'a>> Parser<'a, T> {
         }
         self.values.push(value);
         Ok(())
+    }
+
+    /// The whole number at the cursor, if it has at most 18 digits and no sign; empty otherwise.
+    fn short_whole(&self) -> &'a str {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let digits = rest.iter().take(19).take_while(|byte| byte.is_ascii_digit()).count();
+        let plain = match (rest.first(), rest.get(digits)) {
+            (_, Some(b'.' | b'e' | b'E')) => false,
+            (Some(b'0'), _) => digits == 1,
+            _ => (1..=18).contains(&digits),
+        };
+        let end = if plain { self.at + digits } else { self.at };
+        self.text.get(self.at..end).unwrap_or_default()
     }
 
     fn number(&mut self) -> Result<Decimal, JsonError> {

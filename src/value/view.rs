@@ -13,7 +13,8 @@ use super::{Decimal, JsonError, Limits};
 pub(crate) enum View<'a> {
     Null,
     Bool(bool),
-    Number(Decimal),
+    /// The text of a number: a `Decimal` would make every view half as large again.
+    Number(&'a str),
     String(Cow<'a, str>),
     Array(Vec<Self>),
     Object(ViewObject<'a>),
@@ -33,6 +34,17 @@ impl<'a> View<'a> {
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the number, if this is a whole one that is not negative.
+    pub(crate) fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::Number(text) => match text.parse() {
+                Ok(number) => Some(number),
+                Err(_) => Decimal::parse(text).ok()?.to_u64(),
+            },
             _ => None,
         }
     }
@@ -75,8 +87,14 @@ impl<'a> Node<'a> for View<'a> {
         Self::Bool(truth)
     }
 
-    fn number(number: Decimal) -> Self {
-        Self::Number(number)
+    const KEEPS_TEXTS: bool = true;
+
+    fn whole(text: &'a str) -> Option<Self> {
+        (!text.is_empty()).then_some(Self::Number(text))
+    }
+
+    fn number(_: Decimal, text: &'a str) -> Self {
+        Self::Number(text)
     }
 
     fn string(text: Cow<'a, str>) -> Self {
@@ -109,7 +127,7 @@ mod tests {
         match view {
             View::Null => Value::Null,
             View::Bool(truth) => Value::Bool(*truth),
-            View::Number(number) => Value::Number(*number),
+            View::Number(text) => Value::Number(Decimal::parse(text).unwrap()),
             View::String(text) => Value::String(text.clone().into_owned()),
             View::Array(values) => Value::Array(values.iter().map(owned).collect()),
             View::Object(object) => Value::Object(
@@ -128,6 +146,13 @@ mod tests {
             r#"{"b":[1,2.50,{"c":null,"a":true}],"a":"\u00e9\n","":{}}"#,
             "[]",
             "1e3",
+            "0",
+            "01",
+            "[0,10,-1,1.5]",
+            "123456789012345678",
+            "1234567890123456789",
+            "123456789012345678901234567890123456789",
+            "1x",
             r#"{"a":1,"a":1}"#,
             r#"{"b":1,"a":1,"\u0062":1}"#,
             r#"{"a":"\ud800"}"#,
@@ -142,5 +167,16 @@ mod tests {
         let object = view.as_object().unwrap();
         assert_eq!(object.get("a").and_then(View::as_str), Some("x"));
         assert_eq!(object.get("c"), None);
+        for (text, expected) in [
+            ("7", Some(7)),
+            ("7.0", Some(7)),
+            ("2e2", Some(200)),
+            ("-7", None),
+            ("0.5", None),
+            ("1e99", None),
+        ] {
+            let view = View::parse(text.as_bytes(), &Limits::LINE).unwrap();
+            assert_eq!(view.as_u64(), expected, "{text}");
+        }
     }
 }

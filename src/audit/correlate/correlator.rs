@@ -7,13 +7,13 @@ use std::fmt;
 use super::calls::Part;
 use super::finding::{Finding, Gap};
 use super::observed::{Observed, Outside, parse_traceparent};
-use super::read::EventError;
+use super::read::{EventError, Hosts};
 use super::report::Report;
 use super::settings::{Builder, Source};
 use super::state::{State, settle};
 use crate::digest::Digest;
 use crate::receipt::{
-    Body, FormError, LineError, Opening, OutcomeStatus, ParsedLine, Receipt, SessionId,
+    Body, FormError, LineError, Opening, Outcome, OutcomeStatus, ParsedLine, Receipt, SessionId,
 };
 use crate::time::Timestamp;
 
@@ -56,19 +56,20 @@ use crate::time::Timestamp;
 pub struct Correlator<F: FnMut(Finding)> {
     state: State,
     sink: F,
-    queue: BinaryHeap<Reverse<(u64, Box<Item>)>>,
+    queue: BinaryHeap<Reverse<(u64, Item)>>,
     /// How far each stream has come: receipts first, then the sources.
     reached: Vec<u64>,
     lines: Vec<u64>,
     outside: Vec<Outside>,
+    hosts: Hosts,
 }
 
 /// What waits for the other streams. Items of one time are judged in the order of the variants.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Item {
-    Receipt(Part),
-    Outcome { session: SessionId, call: u64, status: OutcomeStatus, time: u64 },
-    Approval { id: Digest, time: Timestamp },
+    Receipt(Box<Part>),
+    Outcome(Box<(SessionId, u64, OutcomeStatus, u64)>),
+    Approval(Box<(Digest, Timestamp)>),
     Event(Box<Observed>),
 }
 
@@ -81,11 +82,13 @@ impl<F: FnMut(Finding)> Correlator<F> {
             reached: vec![0; streams],
             lines: vec![0; streams],
             outside: Vec::new(),
+            hosts: Hosts::default(),
             state: State::new(settings),
         }
     }
 
-    /// Takes one line of a receipt file, or of openings, without its line end.
+    /// Takes one line of a receipt file, or of openings, without its line end. Openings of other things than
+    /// effects are passed over unread.
     ///
     /// # Errors
     ///
@@ -95,6 +98,15 @@ impl<F: FnMut(Finding)> Correlator<F> {
             *lines += 1;
         }
         let result = if line.starts_with(b"{\"opening\":") {
+            // Action, facts and result say nothing that a watcher shows, and are the longest.
+            let start = line.get(..64).unwrap_or(line);
+            let other = |name: &[u8]| start.windows(name.len()).any(|window| window == name);
+            if [&b"\"name\":\"action\""[..], b"\"name\":\"facts\"", b"\"name\":\"result\""]
+                .into_iter()
+                .any(other)
+            {
+                return Ok(());
+            }
             std::str::from_utf8(line)
                 .map_err(|_| DecisionError::Encoding)
                 .and_then(|text| Opening::parse(text).map_err(DecisionError::Opening))
@@ -116,13 +128,10 @@ impl<F: FnMut(Finding)> Correlator<F> {
     /// how late it is.
     pub fn decision(&mut self, body: &Body<'_>) {
         let item = match body {
-            Body::Receipt(receipt) => Some(Item::Receipt(part(receipt))),
-            Body::Outcome(outcome) => Some(Item::Outcome {
-                session: outcome.session,
-                call: outcome.call,
-                status: outcome.status,
-                time: outcome.time,
-            }),
+            Body::Receipt(receipt) => Some(Item::Receipt(Box::new(part(receipt)))),
+            Body::Outcome(Outcome { session, call, status, time, .. }) => {
+                Some(Item::Outcome(Box::new((*session, *call, *status, *time))))
+            }
             _ => None,
         };
         let time = time_of(body);
@@ -161,7 +170,7 @@ impl<F: FnMut(Finding)> Correlator<F> {
         let mut outside = std::mem::take(&mut self.outside);
         outside.clear();
         let result = match format {
-            Some(format) => format.read(line, number, &mut outside),
+            Some(format) => format.read_with(&mut self.hosts, line, number, &mut outside),
             None => Err(EventError::no_source()),
         };
         match &result {
@@ -211,7 +220,7 @@ impl<F: FnMut(Finding)> Correlator<F> {
             Outside::Approval { id, time } => {
                 let millis = time.as_millis();
                 let key = millis.saturating_add(self.state.settings.skew);
-                self.push(stream, millis, key, Item::Approval { id, time });
+                self.push(stream, millis, key, Item::Approval(Box::new((id, time))));
             }
         }
         self.release();
@@ -281,7 +290,7 @@ impl<F: FnMut(Finding)> Correlator<F> {
             self.state.gap(Gap::Queue);
             self.pop();
         }
-        self.queue.push(Reverse((key, Box::new(item))));
+        self.queue.push(Reverse((key, item)));
     }
 
     fn reach(&mut self, stream: usize, time: u64) {
@@ -312,12 +321,13 @@ impl<F: FnMut(Finding)> Correlator<F> {
     fn pop(&mut self) {
         let Some(Reverse((key, item))) = self.queue.pop() else { return };
         self.state.move_to(key);
-        match *item {
-            Item::Receipt(part) => self.state.receipt(part),
-            Item::Outcome { session, call, status, time } => {
+        match item {
+            Item::Receipt(part) => self.state.receipt(*part),
+            Item::Outcome(outcome) => {
+                let (session, call, status, time) = *outcome;
                 self.state.outcome(session, call, status, time);
             }
-            Item::Approval { id, time } => self.state.approval(id, time),
+            Item::Approval(approval) => self.state.approval(approval.0, approval.1),
             Item::Event(event) => self.state.event(event),
         }
     }

@@ -1,12 +1,12 @@
 //! Falco alerts with `json_output: true` (falco.org, 0.4x): `time`, `rule`, `output_fields`.
 
 use super::observed::{Access, Direction, Observed, Outside, Program, Seen, normal_path};
-use super::read::{Read, at, connection, ids, integer, port, rfc3339, text};
+use super::read::{Hosts, Read, at, connection, ids, integer, port, rfc3339, text};
 use crate::time::Timestamp;
 use crate::value::{View as Value, ViewObject as Object};
 
 /// Reads one alert. What it shows follows from the fields that its rule puts out.
-pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
+pub(super) fn read(event: &Object<'_>, hosts: &mut Hosts, out: &mut Vec<Outside>) -> Read {
     if event.get("rule").is_none() {
         return Err("a member `rule`");
     }
@@ -18,7 +18,7 @@ pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
         nanos.and_then(integer).map(|nanos| Timestamp::from_millis(nanos / 1_000_000))
     });
     let when = when.ok_or("a time under `time` or `evt.time`")?;
-    let seen = what(fields);
+    let seen = what(fields, hosts);
     let mut observed = Observed::new(when, seen).with_ids(ids(|name| fields.get(name)));
     if let Some(id) = text(event, &["uuid"]) {
         observed = observed.with_id(id);
@@ -43,15 +43,15 @@ pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
 }
 
 /// A descriptor says more than the process that holds it: every alert names a process.
-fn what(fields: &Object<'_>) -> Seen {
+fn what(fields: &Object<'_>, hosts: &mut Hosts) -> Seen {
     let kind = text(fields, &["evt.type"]).unwrap_or_default();
-    socket(fields, kind)
+    socket(fields, hosts, kind)
         .or_else(|| file(fields, kind))
         .or_else(|| process(fields))
         .unwrap_or(Seen::Other)
 }
 
-fn socket(fields: &Object<'_>, kind: &str) -> Option<Seen> {
+fn socket(fields: &Object<'_>, hosts: &mut Hosts, kind: &str) -> Option<Seen> {
     let own = matches!(kind, "bind" | "listen" | "accept" | "accept4");
     let server = matches!(at(fields, &["fd.is_server"]), Some(Value::Bool(true)));
     let direction = if own || server { Direction::In } else { Direction::Out };
@@ -62,13 +62,13 @@ fn socket(fields: &Object<'_>, kind: &str) -> Option<Seen> {
     let address = address.iter().find_map(|name| text(fields, &[name]));
     let number = number.iter().find_map(|name| port(fields.get(name)));
     let name = ["fd.rip.name", "fd.sip.name"].iter().find_map(|name| text(fields, &[name]));
-    if let Some(seen) = connection(name, address, number, direction) {
+    if let Some(seen) = connection(hosts, name, address, number, direction) {
         return Some(seen);
     }
     // `fd.name` of a socket is `client:port->server:port`.
     let (_, peer) = text(fields, &["fd.name"])?.split_once("->")?;
     let (host, number) = peer.rsplit_once(':')?;
-    connection(None, Some(host), number.parse().ok().filter(|port| *port != 0), direction)
+    connection(hosts, None, Some(host), number.parse().ok().filter(|port| *port != 0), direction)
 }
 
 fn file(fields: &Object<'_>, kind: &str) -> Option<Seen> {

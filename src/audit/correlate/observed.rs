@@ -27,7 +27,7 @@ pub enum Outside {
 
 /// One outside event in normal form: when, where, for which call, and what.
 ///
-/// Built by an [`EventReader`](super::EventReader), or by hand from [`Observed::new`].
+/// Built by [`Format::read`](super::Format::read), or by hand from [`Observed::new`].
 ///
 /// # Examples
 ///

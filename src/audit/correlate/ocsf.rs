@@ -1,11 +1,11 @@
 //! OCSF 1.x (schema.ocsf.io): Process Activity, Network Activity, File System Activity.
 
-use super::observed::{Access, Direction, Observed, Outside, Program, Seen, normal_path};
-use super::read::{Read, at, connection, hex_id, ids, integer, port, text, time};
+use super::observed::{Access, Direction, Ids, Observed, Outside, Program, Seen, normal_path};
+use super::read::{Hosts, Read, at, connection, hex_id, ids, integer, port, text, time};
 use crate::value::{View as Value, ViewObject as Object};
 
 /// Reads one event; classes and activities that are no effect say nothing.
-pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
+pub(super) fn read(event: &Object<'_>, hosts: &mut Hosts, out: &mut Vec<Outside>) -> Read {
     let number = |name| event.get(name).and_then(integer);
     let class = number("class_uid").ok_or("a number under `class_uid`")?;
     if !matches!(class, FILE | PROCESS | NETWORK) {
@@ -19,13 +19,29 @@ pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
             None => return Ok(()),
         },
         // Open, Traffic, Listen; what failed or was refused is no effect, and a close no new one.
-        NETWORK if matches!(activity, 1 | 6 | 7) => network(event, activity)?,
+        NETWORK if matches!(activity, 1 | 6 | 7) => network(event, hosts, activity)?,
         _ => return Ok(()),
     };
     let when = time(event.get("time")).ok_or("a time under `time`")?;
     let start = time(event.get("start_time")).map_or(when, |start| start.min(when));
-    let mut observed =
-        Observed::new(start, seen).until(when).with_ids(ids(|name| find(event, name)));
+    // Our own attributes stand in `unmapped`, flat or below `countersign`.
+    let own_ids = match event.get("unmapped").and_then(Value::as_object) {
+        Some(unmapped) => {
+            let below = unmapped.get("countersign").and_then(Value::as_object);
+            ids(|name| {
+                unmapped.get(name).or_else(|| {
+                    let mut names = name.split('.').skip(1);
+                    let first = below?.get(names.next()?)?;
+                    match names.next() {
+                        Some(second) => first.as_object()?.get(second),
+                        None => Some(first),
+                    }
+                })
+            })
+        }
+        None => Ids::default(),
+    };
+    let mut observed = Observed::new(start, seen).until(when).with_ids(own_ids);
     if observed.ids.trace.is_none() {
         observed.ids.trace = hex_id(at(event, &["trace", "uid"]));
         observed.ids.span = hex_id(at(event, &["trace", "span", "uid"]));
@@ -67,19 +83,6 @@ pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
     Ok(())
 }
 
-/// Our own attributes stand in `unmapped`, flat or as objects.
-fn find<'v>(event: &'v Object<'v>, name: &str) -> Option<&'v Value<'v>> {
-    let unmapped = event.get("unmapped")?.as_object()?;
-    unmapped.get(name).or_else(|| {
-        let mut here = unmapped;
-        let (above, last) = name.rsplit_once('.')?;
-        for part in above.split('.') {
-            here = here.get(part)?.as_object()?;
-        }
-        here.get(last)
-    })
-}
-
 /// The path of a process object, or its name. `path` stands in `process_entity` since 1.5.
 fn program<'v>(process: &'v Object<'v>) -> Option<&'v str> {
     text(process, &["file", "path"])
@@ -98,14 +101,14 @@ fn process(event: &Object<'_>) -> Result<Seen, &'static str> {
     Ok(Seen::Process(Program::new(program, command)))
 }
 
-fn network(event: &Object<'_>, activity: u64) -> Result<Seen, &'static str> {
+fn network(event: &Object<'_>, hosts: &mut Hosts, activity: u64) -> Result<Seen, &'static str> {
     let inbound = at(event, &["connection_info", "direction_id"]).and_then(integer) == Some(1);
     let direction = if inbound || activity == 7 { Direction::In } else { Direction::Out };
     // The responder is `dst_endpoint` whichever way it goes: that is where the port listens.
     let peer = event.get("dst_endpoint").and_then(Value::as_object);
     let peer = peer.ok_or("an object under `dst_endpoint`")?;
     let name = text(peer, &["hostname"]).or_else(|| text(peer, &["domain"]));
-    connection(name, text(peer, &["ip"]), port(peer.get("port")), direction)
+    connection(hosts, name, text(peer, &["ip"]), port(peer.get("port")), direction)
         .ok_or("`ip`, `hostname` or `port` of `dst_endpoint`")
 }
 

@@ -1,12 +1,12 @@
 //! OpenTelemetry traces as OTLP/JSON (OTLP 1.x): resourceSpans → scopeSpans → spans.
 
 use super::observed::{Direction, Observed, Outside, Program, Seen};
-use super::read::{Read, connection, hex_id, ids, integer, port};
+use super::read::{Hosts, Read, connection, hex_id, ids, integer, port};
 use crate::time::Timestamp;
 use crate::value::{View as Value, ViewObject as Object};
 
 /// Reads all spans of one line. A span that shows several things gives several events.
-pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
+pub(super) fn read(event: &Object<'_>, hosts: &mut Hosts, out: &mut Vec<Outside>) -> Read {
     let resources = event.get("resourceSpans").and_then(Value::as_array);
     for resource in resources.ok_or("an array under `resourceSpans`")? {
         let resource = resource.as_object().ok_or("objects in `resourceSpans`")?;
@@ -18,14 +18,19 @@ pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
             let spans = scope.get("spans").and_then(Value::as_array).unwrap_or_default();
             for span in spans {
                 let span = span.as_object().ok_or("objects in `spans`")?;
-                read_span(span, about.unwrap_or_default(), out)?;
+                read_span(span, about.unwrap_or_default(), hosts, out)?;
             }
         }
     }
     Ok(())
 }
 
-fn read_span(span: &Object<'_>, resource: &[Value<'_>], out: &mut Vec<Outside>) -> Read {
+fn read_span(
+    span: &Object<'_>,
+    resource: &[Value<'_>],
+    hosts: &mut Hosts,
+    out: &mut Vec<Outside>,
+) -> Read {
     let start = nanos(span.get("startTimeUnixNano")).ok_or("a time under `startTimeUnixNano`")?;
     let end = nanos(span.get("endTimeUnixNano")).unwrap_or(start);
     let own = span.get("attributes").and_then(Value::as_array).unwrap_or_default();
@@ -69,7 +74,7 @@ fn read_span(span: &Object<'_>, resource: &[Value<'_>], out: &mut Vec<Outside>) 
         });
         // A peer that is no address is the path of a local socket.
         let peer = peer.filter(|peer| peer.parse::<std::net::IpAddr>().is_ok());
-        if let Some(seen) = connection(text("server.address"), peer, number, direction) {
+        if let Some(seen) = connection(hosts, text("server.address"), peer, number, direction) {
             out.push(base(seen));
         }
     }

@@ -1,16 +1,16 @@
 //! The plain format: JSON lines of our own, for hosts and for sources without a reader here.
 
 use super::observed::{Access, Direction, Ids, Observed, Outside, Program, Seen, normal_path};
-use super::read::{Read, connection, hex_id, integer, port, text, time};
+use super::read::{Hosts, Read, connection, hex_id, integer, port, text, time};
 use crate::action::host::Host;
 use crate::digest::Digest;
 use crate::receipt::SessionId;
 use crate::value::{View as Value, ViewObject as Object};
 
 /// Reads `{"seen":{…}}` and `{"approval":{…}}`.
-pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
+pub(super) fn read(event: &Object<'_>, hosts: &mut Hosts, out: &mut Vec<Outside>) -> Read {
     if let Some(seen) = event.get("seen") {
-        return seen_event(seen.as_object().ok_or("an object under `seen`")?, out);
+        return seen_event(seen.as_object().ok_or("an object under `seen`")?, hosts, out);
     }
     let approval = event.get("approval").ok_or("a member `seen` or `approval`")?;
     let approval = approval.as_object().ok_or("an object under `approval`")?;
@@ -21,9 +21,9 @@ pub(super) fn read(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
     Ok(())
 }
 
-fn seen_event(event: &Object<'_>, out: &mut Vec<Outside>) -> Read {
+fn seen_event(event: &Object<'_>, hosts: &mut Hosts, out: &mut Vec<Outside>) -> Read {
     let start = time(event.get("time")).ok_or("a time under `time`")?;
-    let mut seen = Observed::new(start, what(event)?).with_ids(ids(event)?);
+    let mut seen = Observed::new(start, what(event, hosts)?).with_ids(ids(event)?);
     if event.get("end").is_some() {
         seen = seen.until(time(event.get("end")).ok_or("a time under `end`")?);
     }
@@ -65,7 +65,7 @@ fn ids(event: &Object<'_>) -> Result<Ids, &'static str> {
     Ok(ids)
 }
 
-fn what(event: &Object<'_>) -> Result<Seen, &'static str> {
+fn what(event: &Object<'_>, hosts: &mut Hosts) -> Result<Seen, &'static str> {
     if let Some(process) = event.get("process").and_then(Value::as_object) {
         let program = text(process, &["path"]).or_else(|| text(process, &["name"]));
         let program = program.ok_or("`path` or `name` of the process")?;
@@ -78,7 +78,7 @@ fn what(event: &Object<'_>) -> Result<Seen, &'static str> {
             Some(_) => return Err("`in` or `out` under `direction`"),
         };
         let (name, address) = (text(peer, &["host"]), text(peer, &["address"]));
-        let seen = connection(name, address, port(peer.get("port")), direction);
+        let seen = connection(hosts, name, address, port(peer.get("port")), direction);
         let seen = seen.ok_or("`host`, `address` or `port` of the connection")?;
         if let Seen::Connection(connection) = &seen
             && address.is_some()

@@ -1,9 +1,11 @@
 //! Lines of telemetry → [`Outside`] events: limits, errors, and what the formats have in common.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::observed::{Connection, Direction, Ids, Outside, Seen, parse_id, parse_traceparent};
 use super::{falco, host_of, ocsf, otel, plain};
+use crate::action::host::Host;
 use crate::receipt::SessionId;
 use crate::time::Timestamp;
 use crate::value::{JsonError, Limits, View as Value, ViewObject as Object};
@@ -61,15 +63,26 @@ impl Format {
     /// # Ok::<(), countersign::audit::correlate::EventError>(())
     /// ```
     pub fn read(self, line: &[u8], number: u64, out: &mut Vec<Outside>) -> Result<(), EventError> {
+        self.read_with(&mut Hosts::default(), line, number, out)
+    }
+
+    /// The same, with the hosts that were read before.
+    pub(super) fn read_with(
+        self,
+        hosts: &mut Hosts,
+        line: &[u8],
+        number: u64,
+        out: &mut Vec<Outside>,
+    ) -> Result<(), EventError> {
         let fault = |fault| EventError { line: number, fault };
         let value = Value::parse(line, &LIMITS).map_err(|error| fault(Fault::Json(error)))?;
         let event = value.as_object().ok_or_else(|| fault(Fault::Shape("an object")))?;
         let before = out.len();
         let read = match self {
-            Self::Plain => plain::read(event, out),
-            Self::Ocsf => ocsf::read(event, out),
-            Self::Falco => falco::read(event, out),
-            Self::Otel => otel::read(event, out),
+            Self::Plain => plain::read(event, hosts, out),
+            Self::Ocsf => ocsf::read(event, hosts, out),
+            Self::Falco => falco::read(event, hosts, out),
+            Self::Otel => otel::read(event, hosts, out),
         };
         if let Err(expected) = read {
             out.truncate(before);
@@ -164,7 +177,7 @@ pub(super) fn text<'v>(object: &'v Object<'v>, path: &[&str]) -> Option<&'v str>
 /// A whole number, or a text of one: protobuf's JSON writes 64-bit integers so.
 pub(super) fn integer(value: &Value<'_>) -> Option<u64> {
     match value {
-        Value::Number(number) => number.to_u64(),
+        Value::Number(_) => value.as_u64(),
         Value::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             digits.parse().ok()
         }
@@ -179,7 +192,7 @@ pub(super) fn port(value: Option<&Value<'_>>) -> Option<u16> {
 /// Milliseconds since 1970, or an RFC 3339 text of any precision.
 pub(super) fn time(value: Option<&Value<'_>>) -> Option<Timestamp> {
     match value? {
-        Value::Number(millis) => millis.to_u64().map(Timestamp::from_millis),
+        number @ Value::Number(_) => number.as_u64().map(Timestamp::from_millis),
         Value::String(text) => rfc3339(text),
         _ => None,
     }
@@ -226,19 +239,19 @@ pub(super) fn hex_id<const N: usize>(value: Option<&Value<'_>>) -> Option<[u8; N
 
 /// A connection from what a source calls the other side; `None` without any of the three.
 pub(super) fn connection(
+    hosts: &mut Hosts,
     name: Option<&str>,
     address: Option<&str>,
     port: Option<u16>,
     direction: Direction,
 ) -> Option<Seen> {
-    use crate::action::host::Host;
-
     if name.is_none() && address.is_none() && port.is_none() {
         return None;
     }
     let mut seen = Connection { name: None, address: None, port, direction };
     // Some write an address where a name belongs.
-    for host in [address, name].into_iter().flatten().filter_map(host_of) {
+    for host in [address, name].into_iter().flatten() {
+        let Some(host) = hosts.read(host) else { continue };
         match host {
             Host::Address(_) => seen.address = seen.address.or(Some(host)),
             Host::Name(_) => seen.name = seen.name.or(Some(host)),
@@ -246,6 +259,35 @@ pub(super) fn connection(
     }
     Some(Seen::Connection(seen))
 }
+
+/// Names that were read before: the same few come again and again, and reading one takes longer than
+/// the rest of its line.
+#[derive(Debug, Default)]
+pub(super) struct Hosts(HashMap<Box<str>, Option<Host>>);
+
+impl Hosts {
+    fn read(&mut self, text: &str) -> Option<Host> {
+        if let Ok(address) = text.parse::<std::net::IpAddr>() {
+            return Some(Host::from(address));
+        }
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        let host = host_of(text);
+        if text.len() <= MAX_KNOWN_BYTES {
+            if self.0.len() >= MAX_KNOWN {
+                self.0.clear();
+            }
+            self.0.insert(text.into(), host.clone());
+        }
+        host
+    }
+}
+
+/// Most hosts that are remembered.
+const MAX_KNOWN: usize = 1024;
+/// Longest text of a host that is remembered.
+const MAX_KNOWN_BYTES: usize = 256;
 
 /// The attribute of the session's id: 32 lower-case hex digits.
 pub const SESSION: &str = "countersign.session.id";
