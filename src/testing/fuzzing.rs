@@ -4,6 +4,7 @@
 //! (`fuzz/regressions/`) without a fuzzer. Each takes any bytes and panics when a law is broken.
 
 mod bundle;
+mod correlate;
 mod evidence;
 mod host;
 mod json;
@@ -16,6 +17,7 @@ mod tools;
 use std::fmt::Display;
 
 pub use self::bundle::bundle;
+pub use self::correlate::correlate;
 pub use self::evidence::{effect, evidence};
 pub use self::host::host;
 pub use self::json::json;
@@ -29,8 +31,9 @@ pub use self::tools::tool_listing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("bundle", bundle),
+    ("correlate", correlate),
     ("effect", effect),
     ("evidence", evidence),
     ("host", host),
