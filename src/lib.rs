@@ -84,6 +84,7 @@
 //! - [Receipts](receipt) are lines that are hash-chained, signed, and stored before a permit is
 //!   released. A [`receipt::Verifier`] checks them with nothing but a public key, and an
 //!   [`audit::replay::Replayer`] decides the same calls again, years later.
+//! - [`audit::correlate`] lays receipts beside telemetry, and finds what nothing allowed.
 //!
 //! # What it does not do
 //!
@@ -141,6 +142,7 @@ pub use countersign_macros::{Action, guarded};
 /// The Rust code of the pages beside this documentation, compiled and run with its own.
 #[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/correlate.md")]
 #[doc = include_str!("../docs/design.md")]
 #[doc = include_str!("../docs/replay.md")]
 #[derive(Debug)]

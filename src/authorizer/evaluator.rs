@@ -73,7 +73,7 @@ impl Evaluator {
     /// same facts is not asked about twice. It never changes an answer: the time is one of the facts where
     /// a policy looks at it. Scope, limits and times of the scope are judged anew in any case.
     ///
-    /// About 16 MiB are kept for all trials together; past that, the memory starts anew.
+    /// About 64 MiB are kept for all trials together; past that, the memory starts anew.
     #[must_use]
     pub fn remembering(mut self) -> Self {
         self.memory = Some(Arc::default());

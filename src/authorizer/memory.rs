@@ -8,7 +8,7 @@ use crate::policy::{Principal, RequestFacts, Snapshot, Verdict};
 use crate::time::Timestamp;
 
 /// The most text of effects that one memory holds, in bytes; past it, it starts anew.
-const MAX_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// The longest text of one effect that is remembered, in bytes: longer ones hardly repeat.
 const MAX_TEXT: usize = 4 << 10;
