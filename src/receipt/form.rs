@@ -169,8 +169,12 @@ impl<'a> Reader<'a> {
 
     /// Accepts the comma before a member, which must stand here unless the member is the first.
     fn separator(&mut self) -> Result<(), FormError> {
+        if self.is_first() { Ok(()) } else { self.expect(",") }
+    }
+
+    fn is_first(&self) -> bool {
         let before = self.at.checked_sub(1).and_then(|at| self.text.as_bytes().get(at));
-        if before == Some(&b'{') { Ok(()) } else { self.expect(",") }
+        before == Some(&b'{')
     }
 
     /// Accepts the end of the text, which must stand here.
@@ -372,7 +376,8 @@ impl<'a, F: Field<'a>> Field<'a> for Option<F> {
 
     fn read_member(name: &'static str, reader: &mut Reader<'a>) -> Result<Self, FormError> {
         let start = reader.at;
-        if reader.separator().is_ok() && reader.accept(name) {
+        // An absent member is no error: none is made for it.
+        if (reader.is_first() || reader.accept(",")) && reader.accept(name) {
             return F::read(reader).map(Some);
         }
         reader.at = start;

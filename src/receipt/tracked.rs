@@ -275,13 +275,12 @@ impl SessionState {
 
     fn check_group(&self, receipt: &Receipt<'_>) -> Result<(), Wrong> {
         let Receipt { call, index, of, domain, .. } = receipt;
-        let found =
-            format_args!("line {index} of {of} of call {call}, domain {domain}").to_string();
+        let found = || format!("line {index} of {of} of call {call}, domain {domain}");
         match &self.group {
             None if *index == 0 && *call == self.report.calls + 1 => Ok(()),
             None => {
                 let expected = format_args!("line 0 of call {}", self.report.calls + 1);
-                wrong(Check::Group, expected, found)
+                wrong(Check::Group, expected, found())
             }
             Some(group) => {
                 let continues = *call == group.call && *index == group.next && *of == group.of;
@@ -289,7 +288,7 @@ impl SessionState {
                     let OpenGroup { call, next, of, domain, .. } = group;
                     let expected =
                         format_args!("line {next} of {of} of call {call}, a domain after {domain}");
-                    return wrong(Check::Group, expected, found);
+                    return wrong(Check::Group, expected, found());
                 }
                 if common(receipt) != group.common {
                     return wrong(Check::Group, "what the group's lines share", "another value");
