@@ -413,3 +413,44 @@ fn length_and_encoding_are_limited() {
     refused(&story.lines, Check::Form, 1);
     refused(&[], Check::Start, 0);
 }
+
+/// A file that comes in small pieces, is interrupted, and breaks off with an error.
+struct Choppy<'a> {
+    bytes: &'a [u8],
+    piece: usize,
+    calls: usize,
+    breaks: bool,
+}
+
+impl std::io::Read for Choppy<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.calls += 1;
+        if self.calls.is_multiple_of(3) {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        if self.bytes.is_empty() && self.breaks {
+            return Err(std::io::Error::other("the disk is gone"));
+        }
+        let length = self.piece.min(out.len()).min(self.bytes.len());
+        let (now, later) = self.bytes.split_at(length);
+        out[..length].copy_from_slice(now);
+        self.bytes = later;
+        Ok(length)
+    }
+}
+
+#[test]
+fn a_file_may_come_in_pieces_and_break_off() {
+    let file = ndjson(&Story::of(40, Signing::Every).lines).into_bytes();
+    let verifier = Verifier::new(trusted()).depth(Depth::LastSignature);
+    let threads = verifier.clone().threads(std::num::NonZero::new(2).expect("two"));
+    for (piece, breaks) in [(1, false), (7, true), (4096, false), (4096, true), (1 << 20, true)] {
+        for cut in [file.len(), file.len() - 1, file.len() / 2, 100, 0] {
+            let found = |verifier: &Verifier| {
+                let choppy = Choppy { bytes: &file[..cut], piece, calls: 0, breaks };
+                format!("{:?}", verifier.verify(std::io::BufReader::new(choppy)))
+            };
+            assert_eq!(found(&verifier), found(&threads), "{piece} {breaks} {cut}");
+        }
+    }
+}

@@ -27,21 +27,31 @@ impl Verifier {
         mut file: impl BufRead,
     ) -> Result<Verified, VerifyError> {
         let mut run = Run::new(self);
-        let mut bytes = Vec::with_capacity(BATCH_BYTES);
+        let (mut bytes, mut ahead) = (Vec::new(), Vec::new());
+        let mut more = fill(&mut bytes, &mut file);
         loop {
-            let more = fill(&mut bytes, &mut file)
-                .map_err(|error| VerifyError::read(run.next_line(), error));
             let lines = lines(&bytes);
             let end = lines.last().map_or(0, |line| line.end + 1);
-            Batch::new(&bytes, &lines).work(&mut run, threads)?;
-            let torn = bytes.len() - end;
-            if torn > MAX_LINE_BYTES {
+            let torn = bytes.get(end..).unwrap_or_default();
+            ahead.clear();
+            ahead.extend_from_slice(torn);
+            // What comes next is read while the others parse.
+            let mut then = Ok(false);
+            Batch::new(&bytes, &lines).work(&mut run, threads, || {
+                if let Ok(true) = more {
+                    then = fill(&mut ahead, &mut file);
+                }
+            })?;
+            if torn.len() > MAX_LINE_BYTES {
                 return Err(run.too_long());
             }
-            if !more? {
-                return run.finish(torn as u64);
+            match more {
+                Ok(true) => {}
+                Ok(false) => return run.finish(torn.len() as u64),
+                Err(error) => return Err(VerifyError::read(run.next_line(), error)),
             }
-            bytes.drain(..end);
+            more = then;
+            std::mem::swap(&mut bytes, &mut ahead);
         }
     }
 }
@@ -127,13 +137,20 @@ impl<'a> Batch<'a> {
         Self { bytes, chunks }
     }
 
-    fn work(&self, run: &mut Run<'_>, threads: NonZero<usize>) -> Result<(), VerifyError> {
+    /// Does all that there is to do with the lines, and `meanwhile` on this thread.
+    fn work(
+        &self,
+        run: &mut Run<'_>,
+        threads: NonZero<usize>,
+        meanwhile: impl FnOnce(),
+    ) -> Result<(), VerifyError> {
         let work = Work { next_chunk: 0, tasks: VecDeque::new(), done: false, wrong: None };
         let desk = Desk { work: Mutex::new(work), changed: Condvar::new() };
         let followed = std::thread::scope(|scope| {
             for _ in 1..threads.get() {
                 scope.spawn(|| self.help(&desk));
             }
+            meanwhile();
             let followed = self.follow(run, &desk);
             desk.change(|work| work.done = true);
             self.help(&desk);
