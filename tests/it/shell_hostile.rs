@@ -168,6 +168,10 @@ const LINES: &[&str] = &[
     "ln -s .git/config m; tee m* < x",
     "ln -s ro m; rm -rf m/",
     "ln -s ro m; rm -rf m/*",
+    // An option and a path in one word, of a program whose options are all harmless.
+    "read x < f; cat -n$x",
+    "read x < f; ls -l$x",
+    "f() { cat -n$PWD; }; f",
     r#"read x < f; find . | xargs -I{} rm -rf {} "$x""#,
     r#"read x < f; echo a | xargs -I{} rm -rf {} "$x""#,
     r#"read x < f; ls | xargs -I{} rm -rf "$x"/{}"#,

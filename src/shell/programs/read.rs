@@ -193,7 +193,11 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
         let known = text.open.first().map_or(text.text.len(), |open| open.start as usize);
         let literal = text.text.get(..known).unwrap_or_default();
         let splits = text.many && text.open.iter().any(|open| open.what == Unknown::Anything);
-        if splits && !entry.style.plain {
+        // `-n$x` may be an option and a path: only where all is text does it not matter.
+        let alternatives = &entry.body.alternatives;
+        let mut slots = alternatives.iter().flat_map(|alternative| &alternative.slots);
+        let only_text = entry.style.plain && slots.all(|slot| slot.roles.iter().all(is_value));
+        if splits && !only_text {
             return self.opaque_at(Reason::ShellDynamicArgument, text.span);
         }
         let (name, value_at) = match literal.split_once('=') {
@@ -398,12 +402,12 @@ impl<'t, 'a, 's> Reader<'t, 'a, 's, '_> {
     }
 }
 
-/// `-5`, or `-` and a number that is not known.
 /// Whether a role stands for text without effect.
 fn is_value(role: &Role) -> bool {
     matches!(role, Role::Value)
 }
 
+/// `-5`, or `-` and a number that is not known.
 fn is_number(text: &Text<'_>) -> bool {
     let open = |at: usize| {
         text.open.iter().find(|open| open.start as usize <= at && at < open.end as usize)
