@@ -271,6 +271,7 @@ impl AuthorizerBuilder<Ready> {
             snapshot: RwLock::new(Arc::clone(state.bundle.snapshot())),
             journal: Mutex::new(journal),
             journal_turn,
+            earlier_lines: state.resume.as_ref().map_or(0, |position| position.lines),
             key,
             sink: state.sink,
             clock,

@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 /// reach, and to have witnesses sign them.
 ///
 /// It is called on the thread that stored the line, after the line is stored and before the call that
-/// wrote it returns: pass the checkpoint on and come back.
+/// wrote it returns: pass the checkpoint on and come back. Where several threads work, a smaller one may come
+/// after a larger one: keep the largest.
 pub trait CheckpointSink: Send + Sync + fmt::Debug {
     /// Takes a checkpoint, or why none could be signed. Lines that are stored stay stored either way.
     fn take(&self, checkpoint: Result<Checkpoint, SignError>);

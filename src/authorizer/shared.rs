@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: RwLock<Arc<Snapshot>>,
     pub(crate) journal: Mutex<Journal>,
     pub(crate) journal_turn: Turnstile,
+    /// How many lines the journal had before this process.
+    pub(crate) earlier_lines: u64,
     pub(crate) key: Arc<EpochKey>,
     pub(crate) sink: Sink,
     pub(crate) clock: Arc<dyn Clock>,

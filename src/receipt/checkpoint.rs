@@ -137,6 +137,7 @@ impl From<&JournalPosition> for TreeHead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     head: TreeHead,
+    signer: [u8; 32],
     note: String,
     witnesses: Vec<Cosigned>,
 }
@@ -168,7 +169,7 @@ impl Checkpoint {
         let origin = name.origin(&head.journal);
         let hash = KeyHash::of(&origin, SignatureKind::Note, &identity.public_key());
         let note = format!("{text}\n{}", signature_line(&origin, hash, &signature));
-        Ok(Self { head: *head, note, witnesses: Vec::new() })
+        Ok(Self { head: *head, signer: identity.public_key(), note, witnesses: Vec::new() })
     }
 
     /// Returns the note.
@@ -181,6 +182,12 @@ impl Checkpoint {
     #[must_use]
     pub const fn tree_head(&self) -> &TreeHead {
         &self.head
+    }
+
+    /// Returns the identity key that signed it. Another than the journal's says nothing of the journal.
+    #[must_use]
+    pub const fn signer(&self) -> &[u8; 32] {
+        &self.signer
     }
 
     /// Returns the witnesses whose cosignatures were verified, each once.
@@ -197,7 +204,9 @@ impl Checkpoint {
     /// Returns [`NoteError`] if what comes out is not a note within its limits.
     pub fn with_signature_lines(&self, lines: &str) -> Result<String, NoteError> {
         let note = format!("{}{lines}", self.note);
-        Note::parse(&note)?;
+        if Note::parse(&note)?.text != Note::parse(&self.note)?.text {
+            return Err(NoteError::Form { expected: "signature lines and no more" });
+        }
         Ok(note)
     }
 }
@@ -266,7 +275,7 @@ impl CheckpointTrust {
     /// # Errors
     ///
     /// Returns [`NoteError::Witnesses`] for a quorum that can never be reached, and where two witnesses
-    /// share a name or a key: one party would count twice.
+    /// share a name or a key, or one has the identity's: one party would count twice.
     pub fn with_witnesses(
         mut self,
         witnesses: Vec<Witness>,
@@ -275,7 +284,8 @@ impl CheckpointTrust {
         let twice = witnesses.iter().enumerate().any(|(at, one)| {
             witnesses.iter().skip(at + 1).any(|two| one.name == two.name || one.key == two.key)
         });
-        if twice || quorum > witnesses.len() {
+        let own = witnesses.iter().any(|witness| witness.key == self.identity);
+        if twice || own || quorum > witnesses.len() {
             return Err(NoteError::Witnesses);
         }
         (self.witnesses, self.quorum) = (witnesses, quorum);
@@ -322,7 +332,8 @@ impl CheckpointTrust {
         if witnesses.len() < self.quorum {
             return Err(NoteError::Quorum { needed: self.quorum, found: witnesses.len() });
         }
-        Ok(Checkpoint { head, note: note.to_owned(), witnesses })
+        let signer = *self.identity.as_bytes();
+        Ok(Checkpoint { head, signer, note: note.to_owned(), witnesses })
     }
 }
 
@@ -343,12 +354,13 @@ pub struct Equivocation {
 }
 
 impl Equivocation {
-    /// Compares two checkpoints that were opened. Nothing where they are of different journals, agree, or have
+    /// Compares two checkpoints that were opened. Nothing where they are of different journals or keys, agree, or have
     /// different sizes: whether one continues the other is then for a consistency proof to tell.
     #[must_use]
     pub fn between(first: &Checkpoint, second: &Checkpoint) -> Option<Self> {
         let (one, two) = (first.head, second.head);
-        let forked = one.journal == two.journal && one.size == two.size && one.root != two.root;
+        let same = first.signer == second.signer && one.journal == two.journal;
+        let forked = same && one.size == two.size && one.root != two.root;
         forked.then(|| Self { first: first.clone(), second: second.clone() })
     }
 

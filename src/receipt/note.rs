@@ -58,8 +58,8 @@ pub enum NoteError {
         /// How many there are.
         found: usize,
     },
-    /// The witnesses that were named cannot make up the quorum, or one of them is there twice.
-    #[error("the witnesses are fewer than the quorum, or one of them is there twice")]
+    /// The witnesses that were named cannot make up the quorum, or one party is there twice.
+    #[error("the witnesses are fewer than the quorum, or one party is there twice")]
     Witnesses,
     /// A verifier key is not of the required form, or its hash does not fit.
     #[error("not a verifier key of the required type")]

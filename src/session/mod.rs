@@ -237,6 +237,9 @@ impl Authorizer {
         if stored.journal_position().id != self.shared.key.journal() {
             return refuse("it belongs to another journal");
         }
+        if stored.journal.position.lines < self.shared.earlier_lines {
+            return refuse("the journal has moved on since that was read");
+        }
         if report.epoch >= self.shared.key.number() {
             return refuse("its epoch is not over");
         }

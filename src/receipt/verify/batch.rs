@@ -103,11 +103,12 @@ struct Batch<'a> {
 /// What is left to do. Chunks are parsed in order; tasks are verified in any.
 struct Work<'a> {
     next_chunk: usize,
-    tasks: VecDeque<Vec<Task<'a>>>,
+    /// With the number of the chunk that they come from.
+    tasks: VecDeque<(usize, Vec<Task<'a>>)>,
     /// No tasks will come any more.
     done: bool,
-    /// The first line, so far, whose signature is wrong.
-    wrong: Option<(u64, VerifyError)>,
+    /// The first task, so far, that failed: its chunk and its place there.
+    wrong: Option<((usize, usize), VerifyError)>,
 }
 
 /// The work, and a bell for whoever waits for some.
@@ -131,6 +132,15 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// Says at its end that no tasks will come any more.
+struct Done<'d, 'a>(&'d Desk<'a>);
+
+impl Drop for Done<'_, '_> {
+    fn drop(&mut self) {
+        self.0.change(|work| work.done = true);
+    }
+}
+
 impl<'a> Batch<'a> {
     fn new(bytes: &'a [u8], lines: &'a [Range<usize>]) -> Self {
         let chunks = lines.chunks(CHUNK_LINES).map(|lines| (lines, OnceLock::new())).collect();
@@ -146,13 +156,18 @@ impl<'a> Batch<'a> {
     ) -> Result<(), VerifyError> {
         let work = Work { next_chunk: 0, tasks: VecDeque::new(), done: false, wrong: None };
         let desk = Desk { work: Mutex::new(work), changed: Condvar::new() };
+        let helpers = (threads.get() - 1).min(self.chunks.len());
         let followed = std::thread::scope(|scope| {
-            for _ in 1..threads.get() {
-                scope.spawn(|| self.help(&desk));
+            // However this ends, by a panic of the reader too, nobody waits for more.
+            let done = Done(&desk);
+            for _ in 0..helpers {
+                // Where no thread can be had this one does it all.
+                let helper = std::thread::Builder::new();
+                drop(helper.spawn_scoped(scope, || self.help(&desk)));
             }
             meanwhile();
             let followed = self.follow(run, &desk);
-            desk.change(|work| work.done = true);
+            drop(done);
             self.help(&desk);
             followed
         });
@@ -168,11 +183,11 @@ impl<'a> Batch<'a> {
     where
         'a: 'b,
     {
-        for (_, parsed) in &self.chunks {
+        for (chunk, (_, parsed)) in self.chunks.iter().enumerate() {
             let parsed = self.wait_for(parsed, desk);
             let mut tasks = Vec::new();
             let result = parsed.iter().try_for_each(|parsed| run.follow(parsed, &mut tasks));
-            desk.change(|work| work.tasks.push_back(tasks));
+            desk.change(|work| work.tasks.push_back((chunk, tasks)));
             result?;
         }
         Ok(())
@@ -212,11 +227,12 @@ impl<'a> Batch<'a> {
                 self.parse(chunk);
                 work = desk.lock();
                 desk.changed.notify_all();
-            } else if let Some(tasks) = work.tasks.pop_front() {
+            } else if let Some((chunk, tasks)) = work.tasks.pop_front() {
                 drop(work);
                 let wrong = tasks
                     .iter()
-                    .find_map(|task| Some((task.line(), task.verify(&mut room).err()?)));
+                    .enumerate()
+                    .find_map(|(at, task)| Some(((chunk, at), task.verify(&mut room).err()?)));
                 work = desk.lock();
                 if let Some(wrong) = wrong
                     && work.wrong.as_ref().is_none_or(|first| wrong.0 < first.0)

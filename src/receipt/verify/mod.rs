@@ -32,7 +32,7 @@ use run::Run;
 pub struct Verifier {
     keys: Vec<TrustedKey>,
     depth: Depth,
-    positions: BTreeMap<u64, Digest>,
+    positions: BTreeMap<u64, Vec<Digest>>,
     checkpoints: BTreeMap<u64, Vec<Checkpoint>>,
     withheld: bool,
     max_sessions: usize,
@@ -71,7 +71,7 @@ impl Verifier {
     /// Requires that line `seq` of the journal is there and has the link hash `link`.
     #[must_use]
     pub fn expect_journal_head(mut self, seq: u64, link: Digest) -> Self {
-        self.positions.insert(seq, link);
+        self.positions.entry(seq).or_default().push(link);
         self
     }
 
@@ -101,7 +101,7 @@ impl Verifier {
         self
     }
 
-    /// Verifies on so many threads, this one included, and reads ahead by 8 MiB. What is found is the
+    /// Verifies on so many threads, this one included, and reads ahead by 16 MiB. What is found is the
     /// same.
     #[must_use]
     pub fn threads(mut self, threads: NonZero<usize>) -> Self {

@@ -247,7 +247,7 @@ impl<'v> Run<'v> {
             position.tree.push(leaf);
         }
         self.check_checkpoint(body.seq())?;
-        if let Some(held) = self.verifier.positions.get(&body.seq()) {
+        for held in self.verifier.positions.get(&body.seq()).into_iter().flatten() {
             if *held != link {
                 return self.fail(Chain::Journal, Check::Position, held, link);
             }
@@ -265,6 +265,11 @@ impl<'v> Run<'v> {
             if let Some(other) = held.find(|head| head.journal != position.id) {
                 let expected = format_args!("journal {}", other.journal);
                 return self.fail(chain, Check::Checkpoint, expected, position.id);
+            }
+            let mut held = self.verifier.checkpoints.values().flatten();
+            if held.any(|held| *held.signer() != position.identity) {
+                let (expected, found) = ("a checkpoint by the identity of the journal", "another");
+                return self.fail(chain, Check::Checkpoint, expected, found);
             }
         }
         let root = position.tree.root();
@@ -509,9 +514,9 @@ impl<'v> Run<'v> {
 
     fn line_error(&self, error: &LineError) -> VerifyError {
         match error {
-            LineError::TooLong { bytes } => {
+            LineError::TooLong { .. } => {
                 let expected = format!("at most {MAX_LINE_BYTES} bytes");
-                self.error(Chain::File, Check::Length, expected, bytes)
+                self.error(Chain::File, Check::Length, expected, "more")
             }
             LineError::Encoding { at } => {
                 let found = format_args!("another byte at {at}");
