@@ -368,3 +368,66 @@ fn a_disclosure_that_was_changed_is_refused() {
     let strangers = CheckpointTrust::new(key, name());
     assert!(matches!(read.verify(&strangers), Err(DisclosureError::Checkpoint(_))));
 }
+
+#[test]
+fn another_identity_says_nothing_of_a_journal() {
+    let story = Story::of(9, Signing::Every);
+    let own = checkpoint(&story);
+    let other = IdentityKey::from_seed(&[9; 32]);
+    let head =
+        TreeHead { root: TreeHash::of_line(b"x"), ..TreeHead::from(story.journal.position()) };
+    let lies = Checkpoint::sign(&name(), &head, &other).expect("signed");
+    assert_eq!(Equivocation::between(&own, &lies), None);
+    let same = Checkpoint::sign(&name(), own.tree_head(), &other).expect("signed");
+    for held in [&lies, &same] {
+        let verifier = Verifier::new(trusted()).trust(other.trusted()).expect_checkpoint(held);
+        let error = verifier.verify(ndjson(&story.lines).as_bytes()).expect_err("not its own");
+        assert_eq!(error.check(), Check::Checkpoint);
+    }
+    // The log does not vouch for itself, and signature lines bring no text.
+    let witness = Witness::new("itself.example", trusted()).expect("a name");
+    let refused = trust().with_witnesses(vec![witness], 1);
+    assert_eq!(refused.err(), Some(NoteError::Witnesses));
+    assert!(own.with_signature_lines("\n— x AAAAAAA=\n").is_err());
+}
+
+#[test]
+fn every_position_that_is_given_must_hold() {
+    let story = Story::of(9, Signing::Every);
+    let held = story.journal.position();
+    let verifier = Verifier::new(trusted()).expect_journal_head(held.lines - 1, held.prev);
+    let file = ndjson(&story.lines);
+    assert!(verifier.verify(file.as_bytes()).is_ok());
+    for verifier in [
+        verifier.clone().expect_journal_head(held.lines - 1, digest("x")),
+        Verifier::new(trusted())
+            .expect_journal_head(held.lines - 1, digest("x"))
+            .expect_journal_head(held.lines - 1, held.prev),
+    ] {
+        let error = verifier.verify(file.as_bytes()).expect_err("they contradict each other");
+        assert_eq!(error.check(), Check::Position);
+    }
+}
+
+/// A reader that panics when it is asked a second time.
+struct Panics(usize);
+
+impl std::io::Read for Panics {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.0 += 1;
+        assert!(self.0 < 2, "a reader that panics");
+        out.fill(b'\n');
+        Ok(out.len())
+    }
+}
+
+#[test]
+fn a_reader_that_panics_leaves_nobody_waiting() {
+    let panicked = std::panic::catch_unwind(|| {
+        let verifier = Verifier::new(trusted()).threads(std::num::NonZero::new(3).expect("three"));
+        // More than is read ahead, so that the panic comes while others work.
+        let file = std::io::BufReader::with_capacity(9 << 20, Panics(0));
+        verifier.verify(file).map(|_| ())
+    });
+    assert!(panicked.is_err());
+}
