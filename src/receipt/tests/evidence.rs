@@ -19,6 +19,16 @@ pub(super) fn checkpoint(story: &Story) -> Checkpoint {
     Checkpoint::sign(&name(), &head, &identity()).expect("a checkpoint")
 }
 
+/// The lines of the journal, and the tree over them.
+pub(super) fn journal_of(story: &Story) -> (Vec<&String>, Tree) {
+    let own = |line: &&String| {
+        ParsedLine::parse(line.as_bytes()).is_ok_and(|line| line.body.is_journal())
+    };
+    let journal: Vec<&String> = story.lines.iter().filter(own).collect();
+    let tree = journal.iter().map(|line| TreeHash::of_line(line.as_bytes())).collect();
+    (journal, tree)
+}
+
 /// A signature line as a witness makes it, by the words of c2sp.org/tlog-cosignature alone.
 pub(super) fn cosign(witness: &str, seed: u8, note: &str, time: u64) -> String {
     let key = SigningKey::from_bytes(&[seed; 32]);
@@ -224,11 +234,7 @@ fn a_proof_is_of_its_line_and_no_other() {
         story.head();
     }
     let checkpoint = checkpoint(&story);
-    let own = |line: &&String| {
-        ParsedLine::parse(line.as_bytes()).is_ok_and(|line| line.body.is_journal())
-    };
-    let journal: Vec<&String> = story.lines.iter().filter(own).collect();
-    let tree: Tree = journal.iter().map(|line| TreeHash::of_line(line.as_bytes())).collect();
+    let (journal, tree) = journal_of(&story);
     let size = tree.size();
     for (index, line) in (0..).zip(&journal) {
         let proof = TlogProof::new(&tree.inclusion(index, size).expect("a leaf"), &checkpoint);

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::evidence::{checkpoint, cosign, disclosed, name, trust};
+use super::evidence::{checkpoint, cosign, disclosed, journal_of, name, trust};
 use super::vectors::{hold, texts_of};
 use super::*;
 
@@ -114,11 +114,7 @@ fn proofs() {
     story.allow();
     story.head();
     let checkpoint = checkpoint(&story);
-    let own = |line: &&String| {
-        ParsedLine::parse(line.as_bytes()).is_ok_and(|line| line.body.is_journal())
-    };
-    let journal: Vec<&String> = story.lines.iter().filter(own).collect();
-    let tree: Tree = journal.iter().map(|line| TreeHash::of_line(line.as_bytes())).collect();
+    let (journal, tree) = journal_of(&story);
     let proof = |at: u64| {
         TlogProof::new(&tree.inclusion(at, tree.size()).expect("a leaf"), &checkpoint).to_string()
     };

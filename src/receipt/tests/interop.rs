@@ -73,11 +73,7 @@ fn published(folder: &Path) -> Vec<String> {
         story.head();
     }
     let new = evidence::checkpoint(&story);
-    let own = |line: &&String| {
-        ParsedLine::parse(line.as_bytes()).is_ok_and(|line| line.body.is_journal())
-    };
-    let journal: Vec<&String> = story.lines.iter().filter(own).collect();
-    let tree: Tree = journal.iter().map(|line| TreeHash::of_line(line.as_bytes())).collect();
+    let (journal, tree) = evidence::journal_of(&story);
     let (first, second) = (old.tree_head().size, new.tree_head().size);
     let continues = tree.consistency(first, second).expect("both sizes");
     let hashes: String = continues
