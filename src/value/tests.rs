@@ -849,3 +849,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_fraction_that_is_rounded_on_its_way_is_refused() {
+    // Sixteen digits, of which a faster reader makes fifteen others.
+    let value = Value::parse(b"5.220665727478849e143", &Limits::DOCUMENT).unwrap();
+    let text = serde_json::to_string(&value).unwrap();
+    assert!(serde_json::from_str::<Value>(&text).is_err());
+}
