@@ -1,3 +1,13 @@
-//! How much may be done.
+//! Who may do how much, until when, and who says so.
+//!
+//! A [`Directory`] says whose key is whose. Everything that people sign travels as a [`Signed`] document
+//! and is held against it.
 
+mod directory;
 pub mod limits;
+mod signed;
+
+pub use self::directory::{
+    Directory, DirectoryError, MAX_ID_BYTES, MAX_PEOPLE, MAX_PER_PERSON, Person, PersonKind,
+};
+pub use self::signed::{DocumentError, DocumentKind, MAX_SIGNED_BYTES, Signed};

@@ -186,7 +186,7 @@ impl TrustedKey {
     }
 
     /// Verifies strictly: reduced `S`, canonical `R` of large order, no cofactor.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
