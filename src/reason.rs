@@ -32,6 +32,11 @@ macro_rules! reasons {
             pub fn from_code(code: &str) -> Option<Self> {
                 match code { $($code => Some(Self::$variant),)* _ => None }
             }
+
+            /// Tells whether this stops a session whatever it asks for.
+            pub(crate) fn stops(self) -> bool {
+                matches!(self, Self::DelegationEnded) || self.code().starts_with("revoked.")
+            }
         }
     };
 }
@@ -102,6 +107,15 @@ reasons! {
     SessionExpired = "session.expired": "the scope has expired";
     SessionClock = "session.clock": "the time cannot be told";
     SessionClockBackwards = "session.clock_backwards": "the clock went backwards";
+
+    DelegationDepth = "delegation.depth": "the scope may not be handed on, or not once more";
+    DelegationFanOut = "delegation.fan_out": "the session has handed its scope on as often as it may";
+    DelegationOwner = "delegation.owner": "the scope that is handed on has another owner, or is for somebody else";
+    DelegationExpiry = "delegation.expiry": "the scope that is handed on ends later than the one above it";
+    DelegationCycle = "delegation.cycle": "the agent stands in the chain of delegations already";
+    DelegationEnded = "delegation.ended": "a session that delegated to this one has ended";
+
+    ModeObserved = "mode.observed": "the answer was recorded and bound nobody";
 
     ScopeTool = "scope.tool": "the task was not given this tool";
     ScopeToolArgument = "scope.tool_argument": "the task was given this tool, but not with these arguments";

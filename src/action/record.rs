@@ -172,7 +172,7 @@ impl<'a> Members<'a> {
     }
 
     /// Reads a truth value; an absent one is false.
-    fn flag(&mut self, name: &str) -> Result<bool, RecordError> {
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, RecordError> {
         let Some(value) = self.maybe(name) else { return Ok(false) };
         value.as_bool().ok_or_else(|| self.wrong(name, "is no truth value"))
     }
@@ -208,7 +208,7 @@ pub(crate) fn whole(out: &mut String, name: &str, number: u64) {
     debug_assert!(written.is_ok(), "writing to a String does not fail");
 }
 
-fn flag(out: &mut String, name: &str, truth: bool) {
+pub(crate) fn flag(out: &mut String, name: &str, truth: bool) {
     open(out, name);
     out.push_str(if truth { "true" } else { "false" });
 }

@@ -149,6 +149,8 @@ pub(crate) struct Decided {
     pub(crate) reasons: Vec<Reason>,
     /// Where a command that the action hands out starts.
     pub(crate) directory: Option<ResolvedPath>,
+    /// Whether the answer binds nobody.
+    pub(crate) observed: bool,
 }
 
 impl Decided {
@@ -161,7 +163,7 @@ impl Decided {
         let mut reasons: Vec<Reason> = effects.iter().filter_map(EffectDecision::reason).collect();
         reasons.sort_unstable();
         reasons.dedup();
-        Self { session, call, effects, reasons, directory }
+        Self { session, call, effects, reasons, directory, observed: false }
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, verb: &str) -> fmt::Result {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::action::path::{FileSystem, PathResolver};
 use crate::action::{Action, EffectContext, Provenance};
-use crate::authorizer::gates::Question;
-use crate::authorizer::live::{capped, describe};
+use crate::authorizer::account::capped;
+use crate::authorizer::gates::{Hop, Question};
+use crate::authorizer::lines::describe;
 use crate::authorizer::memory::{Asker, Memory};
 use crate::authorizer::witness::Witness;
 use crate::authorizer::{EffectDecision, Severity};
@@ -128,9 +129,12 @@ impl Trial {
         let labels = labels_with(&[], effects.iter());
         let question = Question {
             snapshot,
-            scope: &self.scope,
-            limits: &self.limits,
-            ledger: &ledger,
+            own: Hop { scope: &self.scope, limits: &self.limits, ledger: &ledger },
+            above: &[],
+            stopped: None,
+            approvals: &[],
+            acting_through: &[],
+            observed: false,
             principal: &self.principal,
             memory: self.memory.as_ref(),
             paths: &Witness::new(&**paths),

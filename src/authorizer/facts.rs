@@ -4,17 +4,17 @@
 //! `docs/replay.md` lists the members. One that is absent says nothing, for good: whatever is added
 //! later is absent where it plays no part.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::action::record::{Members, open, parse, text, whole, write_texts};
-use crate::action::{Effect, Provenance, RecordError};
-use crate::authorizer::gates::Question;
+use crate::action::record::{Members, flag, open, parse, text, whole, write_texts};
+use crate::action::{Domain, Effect, Provenance, RecordError};
+use crate::authorizer::gates::{Approved, Question};
 use crate::authorizer::witness::Transcript;
-use crate::governance::limits::{Past, Used};
+use crate::governance::limits::{Ledger, Past, Used};
 use crate::reason::Reason;
 use crate::receipt::MAX_LABELS;
+use crate::scope::MAX_DELEGATION_DEPTH;
 use crate::time::Timestamp;
 use crate::value::{Decimal, Value, write_string};
 
@@ -25,38 +25,90 @@ const VERSION: u64 = 1;
 const CLOCKS: [(&str, Reason); 2] =
     [("backwards", Reason::SessionClockBackwards), ("broken", Reason::SessionClock)];
 
+/// The most hops above a session.
+const MAX_HOPS: usize = MAX_DELEGATION_DEPTH as usize;
+
 /// Money of which it is not known how much was spent.
 const UNKNOWN: &str = "unknown";
 
 /// Writes the facts that a decision depended on beside the effects, as canonical JSON. Call it after
-/// the decision: what the gates asked of paths is among them.
-pub(crate) fn write<E: Borrow<Effect>>(
+/// the decision: what the gates asked of paths is among them. `links` are those that were met when the
+/// scope of each hop was compiled, outermost first, the session's own last.
+pub(crate) fn write<'e>(
     question: &Question<'_>,
-    effects: impl Iterator<Item = E>,
-    scope_paths: &str,
+    effects: impl Iterator<Item = &'e Effect> + Clone,
+    links: &[&str],
     permit_lifetime: Duration,
 ) -> String {
-    let ledger = question.ledger;
-    let used = ledger.used();
+    let own = question.own;
     let mut out = String::with_capacity(448);
     out.push('{');
+    let (own_links, above_links) =
+        links.split_last().map_or(("", links), |(own, rest)| (own, rest));
+    if !question.above.is_empty() {
+        open(&mut out, "above");
+        out.push('[');
+        for (index, hop) in question.above.iter().enumerate() {
+            out.push_str(if index > 0 { ",{" } else { "{" });
+            write_counters(&mut out, hop.ledger.used());
+            write_known(&mut out, hop.ledger, effects.clone());
+            whole(&mut out, "proposals", hop.ledger.proposals());
+            write_links(&mut out, above_links.get(index).copied().unwrap_or_default());
+            write_spend(&mut out, hop.ledger.spend());
+            out.push('}');
+        }
+        out.push(']');
+    }
+    write_texts_member(&mut out, "acting_through", question.acting_through);
+    if !question.approvals.is_empty() {
+        write_approvals(&mut out, question.approvals);
+    }
     if let Err(reason) = question.time
         && let Some((word, _)) = CLOCKS.iter().find(|(_, known)| *known == reason)
     {
         text(&mut out, "clock", word);
     }
-    open(&mut out, "counters");
-    out.push('{');
-    whole(&mut out, "accelerator_seconds", used.accelerator_seconds);
-    whole(&mut out, "actions", used.actions);
-    whole(&mut out, "denials", used.denials);
-    whole(&mut out, "distinct_targets", used.distinct_targets);
-    whole(&mut out, "egress_bytes", used.egress_bytes);
-    out.push('}');
+    write_counters(&mut out, own.ledger.used());
     text(&mut out, "environment", question.environment);
-    let mut known = (0_u64..).zip(effects).filter(|(_, effect)| ledger.knows(effect.borrow()));
+    write_known(&mut out, own.ledger, effects);
+    open(&mut out, "labels");
+    write_texts(&mut out, question.labels.iter().map(|label| &**label));
+    if question.observed {
+        flag(&mut out, "observed", true);
+    }
+    question.paths.write_member("paths", &mut out);
+    whole(&mut out, "permit_millis", millis(permit_lifetime));
+    whole(&mut out, "proposals", own.ledger.proposals());
+    text(&mut out, "provenance", question.provenance.as_str());
+    text(&mut out, "purpose", own.scope.purpose());
+    write_links(&mut out, own_links);
+    write_spend(&mut out, own.ledger.spend());
+    if let Some(reason) = question.stopped {
+        text(&mut out, "stopped", reason.code());
+    }
+    text(&mut out, "task", own.scope.task());
+    whole(&mut out, "time", question.now.as_millis());
+    whole(&mut out, "v", VERSION);
+    out.push('}');
+    out
+}
+
+fn write_counters(out: &mut String, used: Used) {
+    open(out, "counters");
+    out.push('{');
+    whole(out, "accelerator_seconds", used.accelerator_seconds);
+    whole(out, "actions", used.actions);
+    whole(out, "denials", used.denials);
+    whole(out, "distinct_targets", used.distinct_targets);
+    whole(out, "egress_bytes", used.egress_bytes);
+    out.push('}');
+}
+
+/// Writes which effects have a target that was known already.
+fn write_known<'e>(out: &mut String, ledger: &Ledger, effects: impl Iterator<Item = &'e Effect>) {
+    let mut known = (0_u64..).zip(effects).filter(|(_, effect)| ledger.knows(effect));
     if let Some((first, _)) = known.next() {
-        open(&mut out, "known");
+        open(out, "known");
         out.push('[');
         out.push_str(&first.to_string());
         for (index, _) in known {
@@ -65,23 +117,31 @@ pub(crate) fn write<E: Borrow<Effect>>(
         }
         out.push(']');
     }
-    open(&mut out, "labels");
-    write_texts(&mut out, question.labels.iter().map(|label| &**label));
-    question.paths.write_member("paths", &mut out);
-    whole(&mut out, "permit_millis", millis(permit_lifetime));
-    whole(&mut out, "proposals", ledger.proposals());
-    text(&mut out, "provenance", question.provenance.as_str());
-    text(&mut out, "purpose", question.scope.purpose());
-    if !scope_paths.is_empty() {
-        open(&mut out, "scope_paths");
-        out.push_str(scope_paths);
+}
+
+fn write_links(out: &mut String, links: &str) {
+    if !links.is_empty() {
+        open(out, "scope_paths");
+        out.push_str(links);
     }
-    write_spend(&mut out, ledger.spend());
-    text(&mut out, "task", question.scope.task());
-    whole(&mut out, "time", question.now.as_millis());
-    whole(&mut out, "v", VERSION);
+}
+
+fn write_texts_member(out: &mut String, name: &str, texts: &[Box<str>]) {
+    if !texts.is_empty() {
+        open(out, name);
+        write_texts(out, texts.iter().map(|text| &**text));
+    }
+}
+
+/// Writes the quorums that had approved, by domain.
+fn write_approvals(out: &mut String, approvals: &[Approved]) {
+    open(out, "approvals");
+    out.push('{');
+    for approved in approvals {
+        open(out, approved.domain.as_str());
+        write_texts(out, approved.quorums.iter().map(|quorum| &**quorum));
+    }
     out.push('}');
-    out
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -108,22 +168,37 @@ fn write_spend(out: &mut String, spend: Option<&BTreeMap<Box<str>, Decimal>>) {
     }
 }
 
-/// The facts of a call, read back.
+/// What the facts of a call say of one hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct HopFacts {
     /// What had been used of the limits.
     pub(crate) past: Past,
     /// Which of the effects, by position, have a target that was known already.
     pub(crate) known: Vec<usize>,
+    /// What was answered when the scope was compiled.
+    pub(crate) scope_paths: Transcript,
+}
+
+/// The facts of a call, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The session's own hop.
+    pub(crate) own: HopFacts,
+    /// The hops above it, outermost first.
+    pub(crate) above: Vec<HopFacts>,
+    pub(crate) acting_through: Vec<Box<str>>,
+    pub(crate) approvals: Vec<Approved>,
+    /// Why nothing was granted any more.
+    pub(crate) stopped: Option<Reason>,
     pub(crate) environment: Box<str>,
     pub(crate) labels: Vec<Box<str>>,
+    /// Whether the answer bound nobody.
+    pub(crate) observed: bool,
     /// What was answered while the call was decided; none where it was too much.
     pub(crate) paths: Option<Transcript>,
     pub(crate) permit_lifetime: Duration,
     pub(crate) provenance: Provenance,
     pub(crate) purpose: Box<str>,
-    /// What was answered when the scope was compiled.
-    pub(crate) scope_paths: Transcript,
     pub(crate) task: Box<str>,
     /// What the clock said, or why it was not believed.
     pub(crate) time: Result<Timestamp, Reason>,
@@ -160,14 +235,20 @@ impl Facts {
         let provenance = PROVENANCES.into_iter().find(|known| known.as_str() == provenance);
         let paths = members.maybe("paths");
         let facts = Self {
-            past: Past {
-                used: read_used(members.value("counters")?)?,
-                proposals: members.whole("proposals")?,
-                spend: read_spend(members.maybe("spend"))?,
-            },
-            known: read_known(members.maybe("known"))?,
+            own: read_hop(&mut members)?,
+            above: read_above(members.maybe("above"))?,
+            acting_through: read_names(members.maybe("acting_through"), "acting_through")?,
+            approvals: read_approvals(members.maybe("approvals"))?,
+            stopped: read_stopped(members.maybe_text("stopped")?)?,
             environment: members.text("environment")?.into(),
             labels: read_labels(members.value("labels")?)?,
+            observed: match members.maybe("observed") {
+                None => false,
+                Some(Value::Bool(true)) => true,
+                Some(_) => {
+                    return Err(RecordError::new("", "observed", "is true where it is there"));
+                }
+            },
             paths: match Transcript::is_too_many(paths) {
                 true => None,
                 false => Some(Transcript::read(paths, "paths")?),
@@ -176,7 +257,6 @@ impl Facts {
             provenance: provenance
                 .ok_or_else(|| RecordError::new("", "provenance", "is no known word"))?,
             purpose: members.text("purpose")?.into(),
-            scope_paths: Transcript::read(members.maybe("scope_paths"), "scope_paths")?,
             task: members.text("task")?.into(),
             time,
             now,
@@ -193,6 +273,60 @@ const PROVENANCES: [Provenance; 5] = [
     Provenance::Untrusted,
     Provenance::Unknown,
 ];
+
+/// Reads the members that say what one hop had used.
+fn read_hop(members: &mut Members<'_>) -> Result<HopFacts, RecordError> {
+    Ok(HopFacts {
+        past: Past {
+            used: read_used(members.value("counters")?)?,
+            proposals: members.whole("proposals")?,
+            spend: read_spend(members.maybe("spend"))?,
+        },
+        known: read_known(members.maybe("known"))?,
+        scope_paths: Transcript::read(members.maybe("scope_paths"), "scope_paths")?,
+    })
+}
+
+fn read_above(value: Option<&Value>) -> Result<Vec<HopFacts>, RecordError> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let hops = value.as_array().filter(|hops| (1..=MAX_HOPS).contains(&hops.len()));
+    let hops = hops.ok_or_else(|| RecordError::new("", "above", "is no list of hops"))?;
+    let read = |hop| {
+        let mut members = Members::of(hop, "above")?;
+        let hop = read_hop(&mut members)?;
+        members.finish()?;
+        Ok(hop)
+    };
+    hops.iter().map(read).collect()
+}
+
+fn read_approvals(value: Option<&Value>) -> Result<Vec<Approved>, RecordError> {
+    let wrong = || RecordError::new("", "approvals", "is no list of quorums by domain");
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let members = value.as_object().filter(|members| !members.is_empty()).ok_or_else(wrong)?;
+    let read = |(domain, quorums): (&str, &Value)| {
+        let domain = Domain::ALL.into_iter().find(|known| known.as_str() == domain);
+        let quorums = read_names(Some(quorums), "approvals")?;
+        Ok(Approved { domain: domain.ok_or_else(wrong)?, quorums })
+    };
+    members.iter().map(read).collect()
+}
+
+fn read_stopped(code: Option<&str>) -> Result<Option<Reason>, RecordError> {
+    let unknown = || RecordError::new("", "stopped", "is no reason to stop");
+    let reason = |code| Reason::from_code(code).filter(|reason| reason.stops());
+    code.map(|code| reason(code).ok_or_else(unknown)).transpose()
+}
+
+/// Reads an ascending list of names, which is absent rather than empty.
+fn read_names(value: Option<&Value>, name: &'static str) -> Result<Vec<Box<str>>, RecordError> {
+    let wrong = || RecordError::new("", name, "is no ascending list of names");
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(wrong)?;
+    let names: Option<Vec<Box<str>>> =
+        list.iter().map(|name| name.as_str().map(Box::from)).collect();
+    names.filter(|names| names.is_sorted_by(|one, other| one < other)).ok_or_else(wrong)
+}
 
 fn read_used(value: &Value) -> Result<Used, RecordError> {
     let mut members = Members::of(value, "counters")?;

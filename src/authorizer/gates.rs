@@ -3,24 +3,49 @@
 
 use std::time::Duration;
 
-use crate::action::{Effect, Provenance, Target};
+use crate::action::{Domain, Effect, Provenance, Target};
+use crate::authorizer::account::Reserved;
 use crate::authorizer::decision::{EffectDecision, EffectOutcome, Severity};
 use crate::authorizer::memory::Asker;
 use crate::authorizer::witness::Witness;
-use crate::governance::limits::{Charge, Ledger, Reservation, SessionLimits};
+use crate::governance::limits::{Charge, Ledger, SessionLimits};
 use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
 use crate::reason::Reason;
 use crate::scope::CompiledScope;
 use crate::session::state::touched;
 use crate::time::Timestamp;
 
+/// One hop of a chain of delegations: what was given, and what was used of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hop<'a> {
+    pub(crate) scope: &'a CompiledScope,
+    pub(crate) limits: &'a SessionLimits,
+    pub(crate) ledger: &'a Ledger,
+}
+
+/// The quorums whose approval of one domain of a call was verified, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Approved {
+    pub(crate) domain: Domain,
+    pub(crate) quorums: Vec<Box<str>>,
+}
+
 /// Everything that a decision depends on beside the effects themselves.
 #[derive(Debug)]
 pub(crate) struct Question<'a> {
     pub(crate) snapshot: &'a Snapshot,
-    pub(crate) scope: &'a CompiledScope,
-    pub(crate) limits: &'a SessionLimits,
-    pub(crate) ledger: &'a Ledger,
+    /// The session's own hop. Every hop must grant every effect: authority is the intersection.
+    pub(crate) own: Hop<'a>,
+    /// The hops above it, outermost first; none where nothing was delegated.
+    pub(crate) above: &'a [Hop<'a>],
+    /// Why nothing is granted any more, if that is so: something was revoked, halted or has ended.
+    pub(crate) stopped: Option<Reason>,
+    /// The quorums that have approved, by domain: an approval serves no other.
+    pub(crate) approvals: &'a [Approved],
+    /// The service accounts through which the agent acts, ascending.
+    pub(crate) acting_through: &'a [Box<str>],
+    /// Whether the answer binds nobody.
+    pub(crate) observed: bool,
     pub(crate) principal: &'a Principal,
     /// Earlier answers of the policies, for those who only ask. A session has none: what it allows is
     /// decided anew each time.
@@ -45,22 +70,32 @@ pub(crate) struct Question<'a> {
 pub(crate) struct Answer {
     pub(crate) effects: Vec<EffectDecision>,
     pub(crate) severity: Severity,
-    /// What an allow will be charged.
-    pub(crate) charge: Charge,
+    /// What an allow will be charged to the session.
+    charge: Charge,
+    /// And to the hops above it, outermost first.
+    above: Vec<Charge>,
 }
 
 impl Answer {
-    /// Charges `ledger` for an allow, and returns what was reserved; a denial counts.
-    pub(crate) fn account(
+    /// Charges every ledger for an allow, and returns what was reserved; a denial counts. `above` are
+    /// those of the hops above the session, outermost first, each with its limits.
+    pub(crate) fn account<'l>(
         &mut self,
-        ledger: &mut Ledger,
-        limits: &SessionLimits,
-    ) -> Option<Reservation> {
+        (own, limits): (&mut Ledger, &SessionLimits),
+        above: impl Iterator<Item = (&'l mut Ledger, &'l SessionLimits)>,
+    ) -> Option<Reserved> {
         match self.severity {
-            Severity::Allow => Some(ledger.charge(std::mem::take(&mut self.charge))),
+            Severity::Allow => {
+                let charges = std::mem::take(&mut self.above);
+                let above = above.zip(charges).map(|((ledger, _), charge)| ledger.charge(charge));
+                let above = above.collect();
+                Some(Reserved { own: own.charge(std::mem::take(&mut self.charge)), above })
+            }
             Severity::Defer => None,
             Severity::Deny => {
-                ledger.deny(self.effects.iter().map(|decided| &decided.effect), limits);
+                let effects = || self.effects.iter().map(|decided| &decided.effect);
+                above.for_each(|(ledger, limits)| ledger.deny(effects(), limits));
+                own.deny(effects(), limits);
                 None
             }
         }
@@ -68,23 +103,24 @@ impl Answer {
 }
 
 /// Returns when a permit that is given out at `now` ends: after its lifetime, which the bundle caps,
-/// and with the task at the latest.
+/// and at `ends`, the end of the first task of the chain to end, at the latest.
 pub(crate) fn permit_until(
     now: Timestamp,
     lifetime: Duration,
     snapshot: &Snapshot,
-    scope: &CompiledScope,
+    ends: Timestamp,
 ) -> Timestamp {
     let cap = snapshot.limits().permit_seconds.map(|cap| Duration::from_secs(u64::from(cap)));
-    now.plus(cap.map_or(lifetime, |cap| lifetime.min(cap))).min(scope.expires())
+    now.plus(cap.map_or(lifetime, |cap| lifetime.min(cap))).min(ends)
 }
 
 impl Question<'_> {
     /// Decides on every effect.
     pub(crate) fn decide(&self, effects: Vec<Effect>) -> Answer {
         let lifecycle = self.lifecycle();
-        let call = self.ledger.check_call(self.limits);
+        let call = self.hops().try_for_each(|hop| hop.ledger.check_call(hop.limits));
         let mut charge = Charge::default();
+        let mut above: Vec<Charge> = self.above.iter().map(|_| Charge::default()).collect();
         let readers = effects.iter().filter(|effect| touched(effect).next().is_some()).count();
         let all_labels = self.call_labels.unwrap_or(self.labels);
         let mut decided: Vec<EffectDecision> = effects
@@ -95,7 +131,7 @@ impl Question<'_> {
                     // A read by itself is judged by what was read before it.
                     let alone = readers == 1 && touched(&effect).next().is_some();
                     let labels = if alone { self.labels } else { all_labels };
-                    self.decide_one(effect, call, labels, &mut charge)
+                    self.decide_one(effect, call, labels, &mut charge, &mut above)
                 }
             })
             .collect();
@@ -107,16 +143,32 @@ impl Question<'_> {
         }
         let severity = decided.iter().map(EffectDecision::severity).max();
         // No effect is no permission: `Effects::finish` always leaves one.
-        Answer { effects: decided, severity: severity.unwrap_or(Severity::Deny), charge }
+        Answer { effects: decided, severity: severity.unwrap_or(Severity::Deny), charge, above }
+    }
+
+    /// All hops, the session's own last.
+    pub(crate) fn hops(&self) -> impl Iterator<Item = &Hop<'_>> {
+        self.above.iter().chain([&self.own])
+    }
+
+    /// Returns the quorums that have approved what the call does in `domain`.
+    fn approved(&self, domain: Domain) -> &[Box<str>] {
+        let approved = self.approvals.iter().find(|approved| approved.domain == domain);
+        approved.map_or(&[], |approved| &approved.quorums)
     }
 
     fn lifecycle(&self) -> Result<(), Reason> {
         let now = self.time?;
-        if now < self.scope.not_before() {
-            return Err(Reason::SessionNotYetValid);
+        if let Some(reason) = self.stopped {
+            return Err(reason);
         }
-        if now >= self.scope.expires() {
-            return Err(Reason::SessionExpired);
+        for hop in self.hops() {
+            if now < hop.scope.not_before() {
+                return Err(Reason::SessionNotYetValid);
+            }
+            if now >= hop.scope.expires() {
+                return Err(Reason::SessionExpired);
+            }
         }
         Ok(())
     }
@@ -127,8 +179,13 @@ impl Question<'_> {
         call: Result<(), Reason>,
         labels: &[Box<str>],
         charge: &mut Charge,
+        above: &mut [Charge],
     ) -> EffectDecision {
-        let rule = match self.scope.check(&effect, self.paths) {
+        let mut granted = self.own.scope.check(&effect, self.paths);
+        for hop in self.above.iter().rev() {
+            granted = granted.and_then(|rule| hop.scope.check(&effect, self.paths).map(|_| rule));
+        }
+        let rule = match granted {
             Ok(rule) => rule,
             Err(reason) => {
                 // What could not be understood is denied for the very reason that it could not.
@@ -139,22 +196,27 @@ impl Question<'_> {
                 return denied(effect, reason);
             }
         };
-        let limits = call.and_then(|()| self.ledger.check_effect(&effect, self.limits, charge));
+        let charges = above.iter_mut().chain([charge]);
+        let limits = call.and_then(|()| {
+            self.hops()
+                .zip(charges)
+                .try_for_each(|(hop, charge)| hop.ledger.check_effect(&effect, hop.limits, charge))
+        });
         if let Err(reason) = limits {
             return EffectDecision { rule: Some(rule), ..denied(effect, reason) };
         }
         let facts = RequestFacts {
             now: self.now,
-            task: self.scope.task(),
-            purpose: self.scope.purpose(),
+            task: self.own.scope.task(),
+            purpose: self.own.scope.purpose(),
             environment: self.environment,
             provenance: self.provenance.as_str(),
             labels,
-            approvals: &[],
+            approvals: self.approved(effect.domain()),
             counters: Counters {
-                actions: self.ledger.actions(),
-                denials: self.ledger.denials(),
-                distinct_targets: self.ledger.distinct_targets(),
+                actions: self.own.ledger.actions(),
+                denials: self.own.ledger.denials(),
+                distinct_targets: self.own.ledger.distinct_targets(),
             },
         };
         let verdict = match self.memory {

@@ -1,16 +1,20 @@
 //! The authorizer: the one place where the gates meet, and where permits are made.
 
+pub(crate) mod account;
 mod builder;
 mod call;
 mod checkpoints;
 mod decision;
 mod evaluator;
+pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod gates;
+pub(crate) mod lines;
 pub(crate) mod live;
 mod memory;
 mod pending;
 mod permit;
+pub(crate) mod place;
 pub(crate) mod shared;
 pub(crate) mod witness;
 

@@ -18,7 +18,7 @@ use crate::receipt::{
     AsyncReceiptSink, Checkpoint, EpochKey, Group, Journal, Openings, ReceiptSink, SessionId,
     Turnstile, WriteError,
 };
-use crate::scope::{CompiledScope, ScopeError, TrustedScope};
+use crate::scope::{CompiledScope, Scope, ScopeError};
 use crate::time::{Clock, Timestamp};
 
 /// Who stores the lines.
@@ -87,9 +87,9 @@ impl Shared {
     /// Compiles `scope`; sessions whose scopes come out the same share one.
     ///
     /// It is compiled anew each time, because a path in it may lead elsewhere by now.
-    pub(crate) fn prepare(&self, scope: &TrustedScope) -> Result<Arc<Prepared>, ScopeError> {
+    pub(crate) fn prepare(&self, scope: &Scope) -> Result<Arc<Prepared>, ScopeError> {
         let witness = Witness::of_links(&*self.paths);
-        let compiled = CompiledScope::compile(scope, &witness)?;
+        let compiled = CompiledScope::compile_untrusted(scope, &witness)?;
         let digest = compiled.digest();
         let mut known = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(prepared) = known.get(&digest).and_then(Weak::upgrade)

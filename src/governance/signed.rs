@@ -263,17 +263,17 @@ mod tests {
         check(kind, "", "signed.json");
         check(kind, &"[".repeat(1000), "signed.json");
         check(kind, &" ".repeat(MAX_SIGNED_BYTES + 1), "signed.too_long");
-        let sig = text.rfind("\"sig\":\"").unwrap() + 7;
-        let upper = format!("{}{}", &text[..sig], text[sig..].to_uppercase());
-        check(kind, &upper.replace("\"}", "\"}"), "signed.signature");
-        let zero = format!("{}{}\"}}", &text[..sig], "0".repeat(128));
-        check(kind, &zero, "signed.signature");
-        let short = format!("{}{}\"}}", &text[..sig], "0".repeat(126));
-        check(kind, &short, "signed.signature");
-        let key = text.find("\"key\":\"").unwrap() + 7;
-        let weak =
-            format!("{}{}{}", &text[..key], "01".to_owned() + &"00".repeat(31), &text[key + 64..]);
-        check(kind, &weak, "signed.key");
+        let (rest, sig) = text.split_at(text.rfind("\"sig\":\"").unwrap() + 7);
+        check(
+            kind,
+            &format!("{rest}{}\"}}", sig.split_at(128).0.to_uppercase()),
+            "signed.signature",
+        );
+        check(kind, &format!("{rest}{}\"}}", "0".repeat(128)), "signed.signature");
+        check(kind, &format!("{rest}{}\"}}", "0".repeat(126)), "signed.signature");
+        let (rest, key) = text.split_at(text.find("\"key\":\"").unwrap() + 7);
+        let weak = format!("01{}", "00".repeat(31));
+        check(kind, &format!("{rest}{weak}{}", key.split_at(64).1), "signed.key");
         for cut in 0..text.len() {
             assert!(Signed::parse(kind, &text.as_bytes()[..cut]).is_err());
         }

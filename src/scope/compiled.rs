@@ -192,9 +192,12 @@ impl CompiledScope {
         Self::build(scope.scope().descriptor(), scope.scope().digest(), paths)
     }
 
-    /// Compiles a scope as it was compiled before, to ask what it said. Nobody answers for it, so that
-    /// nothing may run on it.
-    pub(crate) fn recompile(scope: &Scope, paths: &dyn PathResolver) -> Result<Self, ScopeError> {
+    /// Compiles a scope that nobody answers for: to ask again what it said, or where the scopes above it,
+    /// which somebody answers for, bound it. By itself it grants nothing.
+    pub(crate) fn compile_untrusted(
+        scope: &Scope,
+        paths: &dyn PathResolver,
+    ) -> Result<Self, ScopeError> {
         Self::build(scope.descriptor(), scope.digest(), paths)
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::action::{Effect, Fact, Kind, TextSet};
-use crate::governance::limits::{Ledger, Reservation, Used};
+use crate::authorizer::account::Reserved;
+use crate::governance::limits::Used;
 use crate::reason::Reason;
 use crate::receipt::{Counters, MAX_LABELS, SessionChain};
 use crate::time::Timestamp;
@@ -12,11 +13,10 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) chain: SessionChain,
-    pub(crate) ledger: Ledger,
-    /// Data classes that were touched, sorted; they only grow.
-    pub(crate) labels: Vec<Box<str>>,
     pub(crate) closed: bool,
-    permits: BTreeMap<u64, (Stage, Reservation)>,
+    /// To how many others the session has delegated.
+    pub(crate) delegates: u64,
+    permits: BTreeMap<u64, (Stage, Reserved)>,
     last: Timestamp,
 }
 
@@ -55,9 +55,8 @@ pub(crate) fn labels_with<'a>(
 }
 
 impl State {
-    pub(crate) fn new(chain: SessionChain, ledger: Ledger, now: Timestamp) -> Self {
-        let permits = BTreeMap::new();
-        Self { chain, ledger, labels: Vec::new(), closed: false, permits, last: now }
+    pub(crate) const fn new(chain: SessionChain, now: Timestamp) -> Self {
+        Self { chain, closed: false, delegates: 0, permits: BTreeMap::new(), last: now }
     }
 
     /// Takes a reading of the clock: what it says, or why it cannot be believed, and the time to put
@@ -78,8 +77,8 @@ impl State {
     }
 
     /// Notes an allowed call: its permit is out.
-    pub(crate) fn issue(&mut self, call: u64, reservation: Reservation) {
-        self.permits.insert(call, (Stage::Issued, reservation));
+    pub(crate) fn issue(&mut self, call: u64, reserved: Reserved) {
+        self.permits.insert(call, (Stage::Issued, reserved));
     }
 
     /// Lets an issued call run; false when it is not issued, for whatever reason.
@@ -94,7 +93,7 @@ impl State {
     }
 
     /// Ends a call; its reservation is to be settled.
-    pub(crate) fn finish(&mut self, call: u64) -> Option<(Stage, Reservation)> {
+    pub(crate) fn finish(&mut self, call: u64) -> Option<(Stage, Reserved)> {
         self.permits.remove(&call)
     }
 
@@ -107,11 +106,6 @@ impl State {
     pub(crate) fn issued(&self) -> Vec<u64> {
         let issued = self.permits.iter().filter(|(_, (stage, _))| *stage == Stage::Issued);
         issued.map(|(call, _)| *call).collect()
-    }
-
-    /// The counters as receipts carry them.
-    pub(crate) fn counters(&self) -> Counters<'static> {
-        counters(self.ledger.used())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::entropy::{Entropy, EntropyError};
 use crate::identity::{SpiffeId, VerifiedIdentity};
 use crate::policy::{Authored, Enforced};
 use crate::receipt::{IdentityKey, MemorySink, TrustedKey};
-use crate::scope::{Scope, TrustedScope};
+use crate::scope::{Descriptor, Scope, TrustedScope};
 use crate::session::Session;
 use crate::time::{Clock, ClockError, Timestamp};
 
@@ -111,6 +111,12 @@ pub fn trusted_key() -> TrustedKey {
 #[expect(clippy::expect_used, reason = "the scope is fixed")]
 pub fn scope() -> TrustedScope {
     trusted(SCOPE).expect("the scope parses")
+}
+
+/// Returns the descriptor of [`scope`], to be changed.
+#[must_use]
+pub fn descriptor() -> Descriptor {
+    scope().scope().descriptor().clone()
 }
 
 /// Parses `text` and trusts it without a signature.

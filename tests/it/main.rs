@@ -17,6 +17,7 @@ mod cedar_traps;
 mod correlate;
 mod crash;
 mod decisions;
+mod delegation;
 mod evidence;
 #[cfg(feature = "macros")]
 mod guard;

@@ -1,17 +1,20 @@
 //! One call: its lines and openings, the question that they put, and what comes out.
 
+use std::sync::Arc;
+
 use super::difference::{Differences, Place, What};
 use super::{Before, ReplayError, Replayed, Replayer};
 use crate::action::Effect;
 use crate::action::RecordError;
-use crate::authorizer::facts::Facts;
-use crate::authorizer::gates::{Answer, Question, permit_until};
-use crate::authorizer::live::{Lists, capped, line_domain, reversibility, verdict};
+use crate::authorizer::account::capped;
+use crate::authorizer::facts::{Facts, HopFacts};
+use crate::authorizer::gates::{Answer, Hop, Question, permit_until};
+use crate::authorizer::lines::{Lists, line_domain, reversibility, verdict};
 use crate::authorizer::witness::{Transcript, Witness};
 use crate::digest::Digest;
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::identity::SpiffeId;
-use crate::policy::Principal;
+use crate::policy::{Principal, Snapshot};
 use crate::receipt::{Body, Domain, Line, LineError, Opening, ParsedLine, Receipt};
 use crate::scope::CompiledScope;
 use crate::session::state::{counters, labels_with};
@@ -21,7 +24,7 @@ use crate::session::state::{counters, labels_with};
 pub(super) struct Recorded<'a> {
     // INVARIANT: not empty, and of one call.
     lines: Vec<Receipt<'a>>,
-    first: Receipt<'a>,
+    pub(super) first: Receipt<'a>,
 }
 
 impl<'a> Recorded<'a> {
@@ -66,7 +69,7 @@ impl<'a> Recorded<'a> {
     }
 
     /// Finds the opening of one commitment, which must be right.
-    fn open<'o>(
+    pub(super) fn open<'o>(
         &self,
         openings: &'o [Opening],
         name: &str,
@@ -114,37 +117,41 @@ impl Replayer {
         recorded: &Recorded<'_>,
         openings: &[Opening],
     ) -> Result<Replayed, ReplayError> {
+        if recorded.is_act() {
+            return recorded.replay_act(openings);
+        }
         let first = &recorded.first;
         let snapshot = self.bundle(first.bundle)?;
-        let [digest] = *first.scope else {
-            return Err(ReplayError::ScopeChain { hops: first.scope.len().saturating_sub(1) });
-        };
         match recorded.open(openings, "action", &first.action.commit) {
             Ok(_) | Err(ReplayError::OpeningMissing { .. }) => {}
             Err(error) => return Err(error),
         }
         let facts = recorded.open(openings, "facts", &first.facts)?;
         let facts = Facts::read(facts.value()).map_err(ReplayError::Facts)?;
-        let scope = self.scope(digest, &facts.scope_paths)?;
         let effects = recorded.effects(openings)?;
+        let hops = self.hops(first, &facts, &effects, snapshot)?;
+        let Some((own, above)) = hops.split_last() else {
+            return Err(ReplayError::ScopeChain { hops: 0 });
+        };
+        let scope = &own.scope;
         let agent = SpiffeId::parse(&first.agent).map_err(|_| ReplayError::Agent)?;
         let principal = Principal::of(&agent, scope.owner()).ok_or(ReplayError::Agent)?;
 
-        let mut ledger = recall(&facts, &effects).ok_or_else(|| {
-            ReplayError::Facts(RecordError::new("", "known", "does not fit the effects"))
-        })?;
-        let limits = capped(&SessionLimits::of_task(scope.limits()), snapshot.limits());
         let plain = Transcript::default();
         let paths = match &facts.paths {
             Some(paths) => Witness::new(paths),
             None => Witness::overfull(&plain),
         };
         let call_labels = labels_with(&facts.labels, effects.iter());
+        let above_hops: Vec<Hop<'_>> = above.iter().map(Recalled::hop).collect();
         let question = Question {
             snapshot,
-            scope: &scope,
-            limits: &limits,
-            ledger: &ledger,
+            own: own.hop(),
+            above: &above_hops,
+            stopped: facts.stopped,
+            approvals: &facts.approvals,
+            acting_through: &facts.acting_through,
+            observed: facts.observed,
             principal: &principal,
             memory: None,
             paths: &paths,
@@ -156,18 +163,21 @@ impl Replayer {
             now: facts.now,
         };
         let mut answer = question.decide(effects);
-        let allowed = answer.account(&mut ledger, &limits).is_some();
+        let mut ledger = own.ledger.clone();
+        // What is charged above shows in the next call of those sessions.
+        let allowed = answer.account((&mut ledger, &own.limits), std::iter::empty()).is_some();
 
         let mut found = Differences::default();
-        compare_call(&mut found, first, &facts, &scope, &agent);
+        compare_call(&mut found, first, &facts, scope, &agent);
         let decision = answer.severity.as_str();
         found.text(Place::Call, What::CallDecision, first.call_decision.as_str(), decision);
         let labels =
             if allowed { call_labels.as_ref().unwrap_or(&facts.labels) } else { &facts.labels };
         found.list(Place::Call, What::Labels, &first.labels, labels);
         found.counters(What::Counters, &first.after, &counters(ledger.used()));
-        let until = allowed
-            .then(|| permit_until(facts.now, facts.permit_lifetime, snapshot, &scope).as_millis());
+        let ends = hops.iter().map(|hop| hop.scope.expires()).min().unwrap_or(scope.expires());
+        let until = (allowed && !facts.observed)
+            .then(|| permit_until(facts.now, facts.permit_lifetime, snapshot, ends).as_millis());
         let show = |until: Option<u64>| until.map(|until| until.to_string()).unwrap_or_default();
         found.text(Place::Call, What::PermitUntil, &show(first.permit_until), &show(until));
         compare_effects(&mut found, recorded, &facts, &answer);
@@ -177,13 +187,50 @@ impl Replayer {
             severity: answer.severity,
             effects: answer.effects,
             differences: found.0,
-            before: Before { used: facts.past.used, labels: facts.labels },
+            before: Before { used: facts.own.past.used, labels: facts.labels },
         })
+    }
+
+    /// Stands where the session and the hops above it stood, outermost first.
+    fn hops(
+        &self,
+        first: &Receipt<'_>,
+        facts: &Facts,
+        effects: &[Effect],
+        snapshot: &Snapshot,
+    ) -> Result<Vec<Recalled>, ReplayError> {
+        if first.scope.len() != facts.above.len() + 1 {
+            return Err(ReplayError::ScopeChain { hops: facts.above.len() });
+        }
+        let hops = first.scope.iter().zip(facts.above.iter().chain([&facts.own]));
+        let recall = |(digest, facts): (&Digest, &HopFacts)| {
+            let scope = self.scope(*digest, &facts.scope_paths)?;
+            let ledger = recall(facts, effects).ok_or_else(|| {
+                ReplayError::Facts(RecordError::new("", "known", "does not fit the effects"))
+            })?;
+            let limits = capped(&SessionLimits::of_task(scope.limits()), snapshot.limits());
+            Ok(Recalled { scope, limits, ledger })
+        };
+        hops.map(recall).collect()
     }
 }
 
-/// Stands where the session stood; none where the facts and the effects contradict each other.
-fn recall(facts: &Facts, effects: &[Effect]) -> Option<Ledger> {
+/// One hop as it stood before the call.
+#[derive(Debug)]
+struct Recalled {
+    scope: Arc<CompiledScope>,
+    limits: SessionLimits,
+    ledger: Ledger,
+}
+
+impl Recalled {
+    fn hop(&self) -> Hop<'_> {
+        Hop { scope: &self.scope, limits: &self.limits, ledger: &self.ledger }
+    }
+}
+
+/// Stands where a hop stood; none where the facts and the effects contradict each other.
+fn recall(facts: &HopFacts, effects: &[Effect]) -> Option<Ledger> {
     let known: Option<Vec<&Effect>> = facts.known.iter().map(|at| effects.get(*at)).collect();
     let ledger = Ledger::recalled(&facts.past, known?.into_iter())?;
     let mut each = effects.iter().enumerate();
@@ -214,9 +261,14 @@ fn compare_call(
     found.text(call, What::Owner, &first.owner, scope.owner());
     let on_behalf_of = scope.on_behalf_of().unwrap_or(scope.owner());
     found.text(call, What::OnBehalfOf, &first.on_behalf_of, on_behalf_of);
-    // This version records no facts about approvals, so that none can have been used.
-    let approvals: Vec<&str> = first.approvals.iter().map(|used| &*used.quorum).collect();
-    found.list(call, What::Approvals, &approvals, &[] as &[&str]);
+    let mut recorded: Vec<&str> = first.approvals.iter().map(|used| &*used.quorum).collect();
+    recorded.sort_unstable();
+    recorded.dedup();
+    let held = facts.approvals.iter().flat_map(|approved| &approved.quorums);
+    let mut held: Vec<&str> = held.map(AsRef::as_ref).collect();
+    held.sort_unstable();
+    held.dedup();
+    found.list(call, What::Approvals, &recorded, &held);
 }
 
 /// Holds each line and each effect against what came out.
@@ -244,7 +296,7 @@ fn compare_effects(
         found.text(place, What::Provenance, &effect.provenance, facts.provenance.as_str());
         let again = verdict(decided.severity());
         found.text(place, What::Decision, effect.decision.as_str(), again.as_str());
-        let lists = Lists::of(decided, answer.effects.len());
+        let lists = Lists::of(decided, answer.effects.len(), facts.observed);
         found.list(place, What::Reasons, &effect.reasons, &lists.reasons);
         found.list(place, What::Policies, &effect.policies, &lists.policies);
         found.list(place, What::Quorums, &effect.quorums, &lists.quorums);

@@ -55,10 +55,10 @@ pub enum ReplayError {
         /// The digest of the scope.
         digest: Digest,
     },
-    /// The scope was handed on, which this version does not decide.
-    #[error("the scope was handed on {hops} times, which this version does not replay")]
+    /// The receipt names another number of scopes than the facts have hops.
+    #[error("the facts know of {hops} hops above the session, and the receipt names others")]
     ScopeChain {
-        /// How many times.
+        /// How many hops above the session the facts have.
         hops: usize,
     },
     /// The scope cannot be compiled with the answers about paths that are on record.

@@ -14,6 +14,9 @@ use crate::session::state::counters;
 /// The most sessions that are followed at once; one that has ended is forgotten.
 const MAX_SESSIONS: usize = 1 << 16;
 
+/// The kind of the act that delegates.
+const DELEGATION: &str = "countersign.delegation";
+
 /// The most calls that a report keeps.
 const MAX_FINDINGS: usize = 256;
 
@@ -58,6 +61,8 @@ struct Track {
     before: Standing,
     /// What stands after the last line.
     now: Standing,
+    /// Whether the session has delegated: what its delegates use is used up here too.
+    delegated: bool,
 }
 
 /// What the lines so far say of a session: its counters, if the file has them, and its labels.
@@ -128,12 +133,13 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
             }
             Body::Receipt(receipt) => {
                 track.note(receipt, &line, self.line);
+                track.delegated |= &*receipt.action.kind == DELEGATION;
                 // More lines than a group has are refused when they are looked at together.
                 if receipt.index + 1 == receipt.of || track.group.len() as u64 > receipt.of {
                     let openings = self.openings.find(session, receipt.call);
                     let result = openings
                         .and_then(|openings| self.replayer.replay_call(&track.group, &openings))
-                        .map(|replayed| track.before.compare(replayed));
+                        .map(|replayed| track.before.compare(replayed, track.delegated));
                     self.ready.push_back(track.take(session, result));
                 }
             }
@@ -206,10 +212,20 @@ impl Track {
 impl Standing {
     /// Holds what the facts say of the session before the call against the lines before it. The host
     /// may have added labels in between.
-    fn compare(&self, mut replayed: Replayed) -> Replayed {
+    fn compare(&self, mut replayed: Replayed, delegated: bool) -> Replayed {
         let mut found = Differences::default();
         if let Some(known) = &self.counters {
-            found.counters(What::CountersBefore, &counters(replayed.before.used), known);
+            let before = counters(replayed.before.used);
+            // A delegate uses up and gives back; only what is never given back cannot fall.
+            let held = |(name, count)| match name {
+                "actions" | "denials" | "distinct_targets" => {
+                    before.get(name).is_some_and(|before| before >= count)
+                }
+                _ => true,
+            };
+            if !delegated || !known.iter().all(held) {
+                found.counters(What::CountersBefore, &before, known);
+            }
         }
         let labels = &replayed.before.labels;
         if !self.labels.iter().all(|label| labels.contains(label)) {

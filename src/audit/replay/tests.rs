@@ -240,6 +240,6 @@ fn facts_say_nothing_where_there_is_nothing_to_say() {
         )
     );
     let read = Facts::read(facts).unwrap();
-    assert_eq!(read.past.proposals, 1);
-    assert!(read.known.is_empty() && read.scope_paths.is_empty());
+    assert_eq!(read.own.past.proposals, 1);
+    assert!(read.own.known.is_empty() && read.own.scope_paths.is_empty());
 }

@@ -1,0 +1,83 @@
+//! Acts of people and of the host, which no gate decides: that their record agrees with itself.
+
+use super::call::Recorded;
+use super::difference::{Differences, Place, What};
+use super::{Before, ReplayError, Replayed};
+use crate::authorizer::Severity;
+use crate::authorizer::events::EventFacts;
+use crate::authorizer::lines::OWN_KINDS;
+use crate::governance::limits::Used;
+use crate::receipt::{Counters, Domain, Opening, Verdict};
+
+impl Recorded<'_> {
+    /// Tells whether this is the record of an act.
+    pub(super) fn is_act(&self) -> bool {
+        self.first.action.kind.starts_with(OWN_KINDS)
+    }
+
+    /// Holds the record of an act against its openings.
+    ///
+    /// That an approval was a person's, and a scope an owner's, the signed document says that is
+    /// committed to; who holds the directory checks it.
+    pub(super) fn replay_act(&self, openings: &[Opening]) -> Result<Replayed, ReplayError> {
+        let first = &self.first;
+        match self.open(openings, "action", &first.action.commit) {
+            Ok(_) | Err(ReplayError::OpeningMissing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let facts = self.open(openings, "facts", &first.facts)?;
+        let facts = EventFacts::read(facts.value()).map_err(ReplayError::Facts)?;
+        let [effect] = &*first.effects else {
+            return Err(ReplayError::Group("an act has one effect"));
+        };
+        let name = format!("effects/{}/0", first.domain);
+        self.open(openings, &name, &effect.commit)?;
+
+        let (severity, again, reasons) = match facts.refused {
+            None => (Severity::Allow, Verdict::Allow, Vec::new()),
+            Some(reason) => (Severity::Deny, Verdict::Deny, vec![reason.code()]),
+        };
+        let mut found = Differences::default();
+        let (line, place) = (Place::Line(first.domain), Place::Effect(first.domain, 0));
+        let kind = first.action.kind.strip_prefix(OWN_KINDS).unwrap_or_default();
+        found.text(Place::Call, What::Kind, kind, &facts.name);
+        let time = |millis: u64| millis.to_string();
+        found.text(Place::Call, What::Time, &time(first.time), &time(facts.time.as_millis()));
+        for (place, what, recorded) in [
+            (Place::Call, What::CallDecision, first.call_decision),
+            (line, What::Decision, first.decision),
+            (place, What::Decision, effect.decision),
+        ] {
+            found.text(place, what, recorded.as_str(), again.as_str());
+        }
+        let domain = Domain::Application;
+        found.text(line, What::Domain, first.domain.as_str(), domain.as_str());
+        found.text(place, What::Kind, &effect.kind, &facts.name);
+        found.list(place, What::Reasons, &effect.reasons, &reasons);
+        found.list(place, What::Policies, &effect.policies, &[] as &[&str]);
+        found.list(place, What::Quorums, &effect.quorums, &[] as &[&str]);
+        // It gives no permit, and uses nothing up.
+        let until = first.permit_until.map(time).unwrap_or_default();
+        found.text(Place::Call, What::PermitUntil, &until, "");
+        let labels = first.labels.iter().map(|label| (**label).into()).collect();
+        Ok(Replayed {
+            session: first.session,
+            call: first.call,
+            severity,
+            effects: Vec::new(),
+            differences: found.0,
+            before: Before { used: used(&first.after), labels },
+        })
+    }
+}
+
+fn used(after: &Counters<'_>) -> Used {
+    let counter = |name| after.get(name).unwrap_or_default();
+    Used {
+        accelerator_seconds: counter("accelerator_seconds"),
+        actions: counter("actions"),
+        denials: counter("denials"),
+        distinct_targets: counter("distinct_targets"),
+        egress_bytes: counter("egress_bytes"),
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a session stands: who works, on what, and which hops are above it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::authorizer::account::Account;
+use crate::authorizer::live::Live;
+use crate::digest::Digest;
+use crate::identity::VerifiedIdentity;
+use crate::policy::Principal;
+use crate::reason::Reason;
+use crate::receipt::About;
+use crate::scope::CompiledScope;
+use crate::time::Timestamp;
+
+/// Data classes that were touched, sorted; they only grow.
+pub(crate) type Labels = Vec<Box<str>>;
+
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) agent: VerifiedIdentity,
+    pub(crate) principal: Principal,
+    /// What the session was given, and what it used of it.
+    pub(crate) own: Arc<Account>,
+    /// The same of the hops above it, outermost first.
+    pub(crate) above: Vec<Arc<Account>>,
+    /// The session that delegated to this one, in this process.
+    pub(crate) parent: Option<Arc<Live>>,
+    /// Digests of the chain of scopes, outermost first.
+    pub(crate) scopes: Box<[Digest]>,
+    /// The service accounts through which the agent acts, ascending.
+    pub(crate) acting_through: Box<[Box<str>]>,
+    /// What was touched by the session, by those that it delegated to and by those that delegated to
+    /// it. Locked last.
+    labels: Arc<Mutex<Labels>>,
+}
+
+impl Place {
+    /// A session that nobody delegated to.
+    pub(crate) fn alone(
+        own: Arc<Account>,
+        principal: Principal,
+        agent: VerifiedIdentity,
+        labels: Labels,
+    ) -> Self {
+        Self {
+            agent,
+            principal,
+            scopes: Box::new([own.prepared.scope.digest()]),
+            own,
+            above: Vec::new(),
+            parent: None,
+            acting_through: Box::default(),
+            labels: Arc::new(Mutex::new(labels)),
+        }
+    }
+
+    /// A session that `parent` delegates to.
+    pub(crate) fn below(
+        parent: &Arc<Live>,
+        own: Arc<Account>,
+        principal: Principal,
+        agent: VerifiedIdentity,
+    ) -> Self {
+        let place = &parent.place;
+        let above: Vec<Arc<Account>> = place.above.iter().chain([&place.own]).cloned().collect();
+        let scopes = place.scopes.iter().copied().chain([own.prepared.scope.digest()]).collect();
+        Self {
+            agent,
+            principal,
+            own,
+            above,
+            parent: Some(Arc::clone(parent)),
+            scopes,
+            acting_through: place.acting_through.clone(),
+            labels: Arc::clone(&place.labels),
+        }
+    }
+
+    pub(crate) fn scope(&self) -> &CompiledScope {
+        &self.own.prepared.scope
+    }
+
+    pub(crate) fn labels(&self) -> MutexGuard<'_, Labels> {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All hops, outermost first, the session's own last.
+    pub(crate) fn hops(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.above.iter().chain([&self.own])
+    }
+
+    /// The sessions of this process that delegated to this one, from the nearest upwards.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = &Live> {
+        std::iter::successors(self.parent.as_deref(), |live| live.place.parent.as_deref())
+    }
+
+    /// When the first task of the chain ends.
+    pub(crate) fn ends(&self) -> Timestamp {
+        let own = self.scope().expires();
+        self.above.iter().fold(own, |end, hop| end.min(hop.prepared.scope.expires()))
+    }
+
+    /// Why nothing is granted any more, whatever is asked.
+    pub(crate) fn stopped(&self) -> Option<Reason> {
+        let over = |live: &Live| live.ended.load(Ordering::Acquire) || live.turn.is_poisoned();
+        self.parents().any(over).then_some(Reason::DelegationEnded)
+    }
+
+    /// Who works on what, as receipts repeat it.
+    pub(crate) fn about(&self) -> About<'_> {
+        let scope = self.scope();
+        About {
+            agent: self.agent.id().as_str(),
+            on_behalf_of: scope.on_behalf_of().unwrap_or(scope.owner()),
+            owner: scope.owner(),
+            task: scope.task(),
+            scope: &self.scopes,
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Opening a session, and going on with one of an earlier process.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use zeroize::Zeroize as _;
+
+use crate::authorizer::account::Account;
+use crate::authorizer::live::Live;
+use crate::authorizer::place::Place;
+use crate::authorizer::shared::Prepared;
+use crate::authorizer::{AuthorizeError, Authorizer, Pending};
+use crate::entropy::EntropyError;
+use crate::governance::limits::Ledger;
+use crate::identity::VerifiedIdentity;
+use crate::policy::{Principal, Snapshot};
+use crate::reason::Reason;
+use crate::receipt::{
+    BeginRecord, Group, SessionChain, SessionId, SessionReport, Turnstile, Verified, WriteError,
+};
+use crate::scope::{CompiledScope, Scope, ScopeError, TrustedScope};
+use crate::session::Session;
+use crate::session::state::State;
+use crate::time::Timestamp;
+
+/// Why a session could not be opened or resumed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The scope cannot be compiled, such as when a path in it cannot be resolved.
+    #[error("the scope cannot be used")]
+    Scope(#[source] ScopeError),
+    /// The scope does not hold: it was given to another agent, or has expired.
+    #[error("the scope does not hold: {}", .0.sentence())]
+    Refused(Reason),
+    /// The scope is valid for longer than the bundle allows.
+    #[error("the scope is valid for longer than the {hours} hours that the bundle allows")]
+    TooLong {
+        /// The hours that the bundle allows.
+        hours: u32,
+    },
+    /// Random bytes could not be had.
+    #[error("no random bytes for the session")]
+    Entropy(#[from] EntropyError),
+    /// What is to be resumed is not what was stored, or belongs to somebody else.
+    #[error("the session cannot be resumed: {0}")]
+    Resume(&'static str),
+    /// The session could not be put on record.
+    #[error("the session could not be put on record")]
+    Record(#[from] AuthorizeError),
+}
+
+impl From<WriteError> for OpenError {
+    fn from(error: WriteError) -> Self {
+        Self::Record(error.into())
+    }
+}
+
+impl Authorizer {
+    /// Opens a session of `agent` on `scope`, and stores the lines that say so.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`OpenError`] when the scope does not hold for this agent at this time, or when the
+    /// lines could not be stored; a sink that does not block needs `open_async` or `propose_open`.
+    ///
+    /// # Security
+    ///
+    /// Each session has counters of its own. Who opens many sessions for one task multiplies its
+    /// limits.
+    pub fn open(
+        &self,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Session, OpenError> {
+        self.shared.check_blocking()?;
+        Ok(self.shared.store(self.begin_open(scope, agent)?)?)
+    }
+
+    /// Opens a session through whichever sink there is.
+    ///
+    /// A future that is dropped while its lines are being stored poisons the journal, and so every
+    /// `open`, `head` and `close` of the authorizer: do not put a time-out around it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_async(
+        &self,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Session, OpenError> {
+        let pending = self.begin_open(scope, agent)?;
+        Ok(self.shared.store_async(pending).await?)
+    }
+
+    /// Opens a session and yields its lines, for callers that store by themselves.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`OpenError`] when the scope does not hold for this agent at this time, or when there is
+    /// a sink, which would store.
+    pub fn propose_open(
+        &self,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        self.shared.check_caller_stores()?;
+        self.begin_open(scope, agent)
+    }
+
+    fn begin_open(
+        &self,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        let (prepared, principal, now) = self.admit(scope.scope(), &agent)?;
+        let own = Account::new(prepared, Ledger::default());
+        let mut id = [0; 16];
+        self.shared.entropy.fill(&mut id)?;
+        let place = Place::alone(own, principal, agent, Vec::new());
+        self.begin(place, SessionId::from_bytes(id), now)
+    }
+
+    /// Begins the chain of a session at its place, and announces it in the journal.
+    pub(super) fn begin(
+        &self,
+        place: Place,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Pending<Session>, OpenError> {
+        let shared = &self.shared;
+        let mut secret = [0; 32];
+        shared.entropy.fill(&mut secret)?;
+        let snapshot = shared.snapshot();
+        let record = BeginRecord {
+            about: place.about(),
+            bundle: snapshot.digest(),
+            schema: snapshot.schema_digest(),
+            expires: place.ends(),
+            time: now,
+        };
+        let begun = SessionChain::begin(&shared.key, id, &secret, shared.openings, &record);
+        secret.zeroize();
+        let (chain, begin) = begun?;
+        let pending = shared.write_journal(now, |journal, at| {
+            // The journal announces the session before its first line.
+            let open = journal.open(id, place.agent.id().as_str(), begin.link(), at)?;
+            Ok((Group::new(vec![open, begin], Vec::new()), ()))
+        })?;
+        let session = self.live(place, id, State::new(chain, now));
+        Ok(pending.map(|()| session))
+    }
+
+    /// Goes on with a session of an earlier process, from what a verifier found to be stored.
+    ///
+    /// Counters and labels go on from the last receipt; permits of the earlier process are void. Targets and
+    /// money are not in the counters: every target counts as new, and no money is left to spend.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`OpenError::Resume`] when the session has ended, was incomplete in another agent's
+    /// name, or the journal has moved on; otherwise as [`open`](Self::open).
+    ///
+    /// # Security
+    ///
+    /// `stored` must come from the same storage that this authorizer writes to, read after the last
+    /// process stopped. Resuming twice from one place forks the chain, which only a verifier that
+    /// sees both branches can tell.
+    pub fn resume(
+        &self,
+        stored: &Verified,
+        session: SessionId,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Session, OpenError> {
+        self.shared.check_blocking()?;
+        let pending = self.begin_resume(stored, session, scope, agent)?;
+        Ok(self.shared.store(pending)?)
+    }
+
+    /// Resumes a session as [`resume`](Self::resume) does, through whichever sink there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume`](Self::resume).
+    pub async fn resume_async(
+        &self,
+        stored: &Verified,
+        session: SessionId,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Session, OpenError> {
+        let pending = self.begin_resume(stored, session, scope, agent)?;
+        Ok(self.shared.store_async(pending).await?)
+    }
+
+    /// Resumes a session and yields its line, for callers that store by themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume`](Self::resume).
+    pub fn propose_resume(
+        &self,
+        stored: &Verified,
+        session: SessionId,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        self.shared.check_caller_stores()?;
+        self.begin_resume(stored, session, scope, agent)
+    }
+
+    fn begin_resume(
+        &self,
+        stored: &Verified,
+        session: SessionId,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        let refuse = |why| Err(OpenError::Resume(why));
+        let report: &SessionReport = match stored.session(session) {
+            Some(report) => report,
+            None => return refuse("it is not in what was stored"),
+        };
+        if report.agent != agent.id().as_str() {
+            return refuse("it belongs to another agent instance");
+        }
+        if report.scope != [scope.scope().digest()] {
+            return refuse("it was opened with another scope");
+        }
+        if stored.journal_position().id != self.shared.key.journal() {
+            return refuse("it belongs to another journal");
+        }
+        if stored.journal.position.lines < self.shared.earlier_lines {
+            return refuse("the journal has moved on since that was read");
+        }
+        if report.epoch >= self.shared.key.number() {
+            return refuse("its epoch is not over");
+        }
+        let Some(position) = stored.session_position(session) else {
+            return refuse("it has ended");
+        };
+        let shared = &self.shared;
+        let (prepared, principal, now) = self.admit(scope.scope(), &agent)?;
+        let mut secret = [0; 32];
+        shared.entropy.fill(&mut secret)?;
+        if !shared.resumed.lock().unwrap_or_else(PoisonError::into_inner).insert(session) {
+            return refuse("it was resumed in this epoch already");
+        }
+        let now = now.max(position.time);
+        let begun = SessionChain::resume(&shared.key, &position, &secret, shared.openings, now);
+        secret.zeroize();
+        let (chain, line) = begun?;
+        let ledger = match &position.after {
+            Some(counters) => Ledger::resumed(|name| counters.get(name)),
+            None => Ledger::default(),
+        };
+        let labels = position.labels.iter().map(|label| label.as_str().into()).collect();
+        let place = Place::alone(Account::new(prepared, ledger), principal, agent, labels);
+        let session = self.live(place, position.session, State::new(chain, now));
+        let ticket = session.live.turn.issue();
+        Ok(Pending::new(Group::from(line), vec![ticket], session))
+    }
+
+    /// Checks that `scope` holds for `agent` now.
+    pub(super) fn admit(
+        &self,
+        scope: &Scope,
+        agent: &VerifiedIdentity,
+    ) -> Result<(Arc<Prepared>, Principal, Timestamp), OpenError> {
+        let now = self.shared.clock.now().map_err(AuthorizeError::from)?;
+        let prepared = self.shared.prepare(scope).map_err(OpenError::Scope)?;
+        let scope = &prepared.scope;
+        check_agent(scope, agent)?;
+        if now >= scope.expires() {
+            return Err(OpenError::Refused(Reason::SessionExpired));
+        }
+        check_lifetime(scope, &self.shared.snapshot())?;
+        let above = prepared.above(agent.id());
+        let principal = above.and_then(|above| Principal::new(agent.id(), above));
+        let principal = principal.ok_or(OpenError::Refused(Reason::IdentityMismatch))?;
+        Ok((prepared, principal, now))
+    }
+
+    fn live(&self, place: Place, id: SessionId, state: State) -> Session {
+        let live = Live {
+            shared: Arc::clone(&self.shared),
+            id,
+            place,
+            turn: Turnstile::new(),
+            state: Mutex::new(state),
+            outbox: Mutex::new(Vec::new()),
+            ended: AtomicBool::new(false),
+        };
+        Session { live: Arc::new(live) }
+    }
+}
+
+/// Checks that `scope` was given to `agent`, or to a class that it belongs to.
+pub(crate) fn check_agent(
+    scope: &CompiledScope,
+    agent: &VerifiedIdentity,
+) -> Result<(), OpenError> {
+    match scope.agent().contains(agent.id()) {
+        true => Ok(()),
+        false => Err(OpenError::Refused(Reason::IdentityMismatch)),
+    }
+}
+
+/// Checks that `scope` is valid for no longer than the bundle allows.
+pub(crate) fn check_lifetime(scope: &CompiledScope, snapshot: &Snapshot) -> Result<(), OpenError> {
+    if let Some(hours) = snapshot.limits().scope_hours {
+        let most = Duration::from_secs(u64::from(hours) * 3600);
+        if scope.expires().since(scope.not_before()) > most {
+            return Err(OpenError::TooLong { hours });
+        }
+    }
+    Ok(())
+}
