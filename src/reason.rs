@@ -103,6 +103,12 @@ reasons! {
 
     IdentityMismatch = "identity.mismatch": "the scope was given to another agent";
 
+    DelegationDepth = "delegation.depth": "the scope may not be handed on, or not as far as that";
+    DelegationParent = "delegation.parent": "the scope does not name the one that it was handed on from";
+    DelegationParty = "delegation.party": "the scope has another owner, or is for another party, than the one that it was handed on from";
+    DelegationAgent = "delegation.agent": "the scope may not be handed on to this agent";
+    DelegationLifetime = "delegation.lifetime": "the scope begins earlier or ends later than the one that it was handed on from";
+
     SessionNotYetValid = "session.not_yet_valid": "the scope is not valid yet";
     SessionExpired = "session.expired": "the scope has expired";
     SessionClock = "session.clock": "the time cannot be told";

@@ -6,8 +6,10 @@
 mod directory;
 pub mod limits;
 mod signed;
+mod signed_scope;
 
 pub use self::directory::{
     Directory, DirectoryError, MAX_ID_BYTES, MAX_PEOPLE, MAX_PER_PERSON, Person, PersonKind,
 };
 pub use self::signed::{DocumentError, DocumentKind, MAX_SIGNED_BYTES, Signed};
+pub use self::signed_scope::{ScopeTrustError, SignedScope, SignedScopeError};

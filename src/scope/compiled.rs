@@ -37,6 +37,12 @@ pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// The most times that a scope may be handed on.
 pub const MAX_DELEGATION_DEPTH: u64 = 8;
 
+/// The most delegates of one session, whatever its scope says.
+pub const MAX_DELEGATES: u64 = 1024;
+
+/// `limits.delegates` where it is absent and the scope may be handed on: a person's team.
+pub const DEFAULT_DELEGATES: u64 = 8;
+
 /// `limits.actions` where it is absent: some hours of a person's work.
 pub const DEFAULT_ACTIONS: u64 = 200;
 
@@ -67,6 +73,8 @@ pub struct TaskLimits {
     pub accelerator_seconds: u64,
     /// How many times the scope may be handed on.
     pub delegation_depth: u64,
+    /// How many delegates one session may start; none where the scope may not be handed on.
+    pub delegates: u64,
     /// Money in all, by currency in upper case; a currency that is absent has none.
     pub spend: BTreeMap<Box<str>, Decimal>,
 }
@@ -84,6 +92,7 @@ pub struct CompiledScope {
     workspace: ResolvedPath,
     limits: TaskLimits,
     digest: Digest,
+    parent: Option<Digest>,
     pub(super) grants: AllGrants,
 }
 
@@ -261,6 +270,12 @@ impl CompiledScope {
         self.digest
     }
 
+    /// Returns the digest of the scope that this one names as its parent.
+    #[must_use]
+    pub const fn parent(&self) -> Option<Digest> {
+        self.parent
+    }
+
     /// Checks that the scope is valid at `now`.
     ///
     /// # Errors
@@ -296,6 +311,11 @@ impl CompiledScope {
         }
         let agent = SpiffeId::parse(&raw.agent)
             .map_err(|error| ScopeError::new("agent", Problem::Agent(error)))?;
+        let parent = raw.parent.as_deref().map(|parent| {
+            let form = "the digest of the parent, 64 lower-case hex digits";
+            Digest::parse_hex(parent).ok_or_else(|| ScopeError::new("parent", Problem::Form(form)))
+        });
+        let parent = parent.transpose()?;
         let (not_before, expires) = lifetime(raw)?;
         if !raw.workspace.starts_with('/') {
             return Err(ScopeError::new("workspace", Problem::Workspace));
@@ -315,6 +335,7 @@ impl CompiledScope {
             grants: AllGrants::build(raw, place)?,
             workspace,
             digest,
+            parent,
         })
     }
 }
@@ -422,6 +443,11 @@ fn limits(raw: &Descriptor) -> Result<TaskLimits, ScopeError> {
         let problem = Problem::Number("a scope may be handed on 8 times at most");
         return Err(ScopeError::new("limits.delegation_depth", problem));
     }
+    let delegates = limits.delegates.unwrap_or(DEFAULT_DELEGATES);
+    if delegates > MAX_DELEGATES {
+        let problem = Problem::Number("a session has 1024 delegates at most");
+        return Err(ScopeError::new("limits.delegates", problem));
+    }
     let mut spend = BTreeMap::new();
     if limits.spend.len() > MAX_LIST {
         return Err(ScopeError::new("limits.spend", Problem::TooMany(MAX_LIST)));
@@ -449,6 +475,7 @@ fn limits(raw: &Descriptor) -> Result<TaskLimits, ScopeError> {
             0,
         )?,
         delegation_depth: depth,
+        delegates: if depth == 0 { 0 } else { delegates },
         spend,
     })
 }

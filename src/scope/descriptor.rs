@@ -43,6 +43,9 @@ pub struct Descriptor {
     pub expires: String,
     /// The directory that relative paths start at.
     pub workspace: String,
+    /// The digest of the scope that this one was handed on from, in hex.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// What may be done: tools, programs, messages.
     #[serde(rename = "do", default, skip_serializing_if = "is_default")]
     pub actions: Do,
@@ -80,6 +83,7 @@ impl Descriptor {
             not_before: None,
             expires: expires.into(),
             workspace: workspace.into(),
+            parent: None,
             actions: Do::default(),
             touch: Touch::default(),
             reach: Reach::default(),
@@ -433,6 +437,9 @@ pub struct Limits {
     /// How many times the scope may be handed on.
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub delegation_depth: Option<u64>,
+    /// How many delegates one session may start.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub delegates: Option<u64>,
     /// Money in all, as decimals by currency.
     #[serde(skip_serializing_if = "is_default")]
     pub spend: BTreeMap<String, String>,

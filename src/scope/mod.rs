@@ -4,6 +4,7 @@
 //! somebody answers for. A [`CompiledScope`] is what effects are checked against, in well under a
 //! microsecond. `docs/scope-format.md` specifies the document.
 
+mod chain;
 mod check;
 mod compiled;
 pub mod constraint;
@@ -17,13 +18,17 @@ use std::sync::Arc;
 
 use crate::action::path::PurePaths;
 use crate::digest::Digest;
+use crate::identity::SpiffeId;
+use crate::receipt::TrustedKey;
+use crate::time::Timestamp;
 use crate::value::{self, Value};
 
+pub use self::chain::check_child;
 pub use self::check::Rule;
 pub use self::compiled::{
-    CompiledScope, DEFAULT_ACTIONS, DEFAULT_DENIALS, DEFAULT_DISTINCT_TARGETS, DEFAULT_PER_MINUTE,
-    MAX_DELEGATION_DEPTH, MAX_INTEGER, MAX_LIFETIME, MAX_LIST, MAX_NAME_BYTES, MAX_PURPOSE_BYTES,
-    TaskLimits,
+    CompiledScope, DEFAULT_ACTIONS, DEFAULT_DELEGATES, DEFAULT_DENIALS, DEFAULT_DISTINCT_TARGETS,
+    DEFAULT_PER_MINUTE, MAX_DELEGATES, MAX_DELEGATION_DEPTH, MAX_INTEGER, MAX_LIFETIME, MAX_LIST,
+    MAX_NAME_BYTES, MAX_PURPOSE_BYTES, TaskLimits,
 };
 pub use self::descriptor::Descriptor;
 pub use self::error::ScopeError;
@@ -65,6 +70,8 @@ struct Inner {
     descriptor: Descriptor,
     canonical: Box<str>,
     digest: Digest,
+    agent: SpiffeId,
+    lifetime: (Timestamp, Timestamp),
 }
 
 impl Scope {
@@ -96,8 +103,10 @@ impl Scope {
         let canonical: Box<str> = document.to_canonical().into();
         let digest = Digest::of(DIGEST_CONTEXT, canonical.as_bytes());
         // Whatever can be wrong with the document itself is found here. Only paths can fail later.
-        CompiledScope::build(&descriptor, digest, &PurePaths::new())?;
-        Ok(Self { inner: Arc::new(Inner { descriptor, canonical, digest }) })
+        let compiled = CompiledScope::build(&descriptor, digest, &PurePaths::new())?;
+        let (agent, lifetime) =
+            (compiled.agent().clone(), (compiled.not_before(), compiled.expires()));
+        Ok(Self { inner: Arc::new(Inner { descriptor, canonical, digest, agent, lifetime }) })
     }
 
     /// Reads a descriptor from a value, which any `serde` format can give.
@@ -144,6 +153,19 @@ impl Scope {
         &self.inner.canonical
     }
 
+    pub(crate) fn owner(&self) -> &str {
+        &self.inner.descriptor.owner
+    }
+
+    pub(crate) fn agent(&self) -> &SpiffeId {
+        &self.inner.agent
+    }
+
+    /// Returns when the scope begins and when it ends.
+    pub(crate) fn lifetime(&self) -> (Timestamp, Timestamp) {
+        self.inner.lifetime
+    }
+
     /// Opens the door for scopes without a signature.
     ///
     /// # Security
@@ -162,7 +184,9 @@ pub struct Dangerous<'a> {
 }
 
 impl Dangerous<'_> {
-    /// Trusts the scope as it is. Signed scopes come with a later release.
+    /// Trusts the scope as it is. Nobody is on record as its issuer.
+    ///
+    /// Prefer a [`SignedScope`](crate::governance::SignedScope).
     ///
     /// # Security
     ///
@@ -170,7 +194,7 @@ impl Dangerous<'_> {
     /// agent may do: take it from a place that no agent can write to, and never from the workspace.
     #[must_use]
     pub fn trust_unsigned(self) -> TrustedScope {
-        TrustedScope { scope: self.scope.clone() }
+        TrustedScope { scope: self.scope.clone(), issuer: None }
     }
 }
 
@@ -178,6 +202,32 @@ impl Dangerous<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedScope {
     scope: Scope,
+    issuer: Option<ScopeIssuer>,
+}
+
+/// Who issued a scope: a person, and the key that signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeIssuer {
+    person: Box<str>,
+    key: TrustedKey,
+}
+
+impl ScopeIssuer {
+    pub(crate) fn new(person: &str, key: TrustedKey) -> Self {
+        Self { person: person.into(), key }
+    }
+
+    /// Returns the id of the person, such as `user:dana@example.org`.
+    #[must_use]
+    pub fn person(&self) -> &str {
+        &self.person
+    }
+
+    /// Returns the key that signed the scope.
+    #[must_use]
+    pub const fn key(&self) -> &TrustedKey {
+        &self.key
+    }
 }
 
 impl TrustedScope {
@@ -185,6 +235,17 @@ impl TrustedScope {
     #[must_use]
     pub const fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// Returns who issued the scope; none for one that was trusted without a signature.
+    #[must_use]
+    pub const fn issuer(&self) -> Option<&ScopeIssuer> {
+        self.issuer.as_ref()
+    }
+
+    /// Takes a scope that was verified, with the issuer that it was found to have.
+    pub(crate) fn verified(scope: Scope, issuer: Option<ScopeIssuer>) -> Self {
+        Self { scope, issuer }
     }
 }
 

@@ -1108,6 +1108,8 @@ fn bad_elements_are_refused() {
     check(r#""do": {"tools": [{"name": "!a"}]}"#, "descriptor.pattern", "do.tools[0].name");
     check(r#""limits": {"actions": 9007199254740992}"#, "descriptor.number", "limits.actions");
     check(r#""limits": {"delegation_depth": 9}"#, "descriptor.number", "limits.delegation_depth");
+    check(r#""limits": {"delegates": 1025}"#, "descriptor.number", "limits.delegates");
+    check(r#""parent": "ab""#, "descriptor.form", "parent");
     check(r#""limits": {"spend": {"EUR": "x"}}"#, "descriptor.number", "limits.spend.EUR");
     check(
         r#""limits": {"spend": {"EUR": "1", "eur": "1"}}"#,

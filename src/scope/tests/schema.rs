@@ -66,6 +66,9 @@ fn the_schema_names_what_is_mandatory_and_the_limits() {
         schema["$defs"]["limits"]["properties"]["delegation_depth"]["maximum"],
         MAX_DELEGATION_DEPTH
     );
+    let delegates = &schema["$defs"]["limits"]["properties"]["delegates"];
+    assert_eq!(delegates["maximum"], MAX_DELEGATES);
+    assert_eq!(delegates["default"], DEFAULT_DELEGATES);
 }
 
 /// Walks a document beside the schema: every member that is there has a property, of its type.
