@@ -109,6 +109,15 @@ reasons! {
     DelegationAgent = "delegation.agent": "the scope may not be handed on to this agent";
     DelegationLifetime = "delegation.lifetime": "the scope begins earlier or ends later than the one that it was handed on from";
 
+    RevokedHalt = "revoked.halt": "everything is stopped";
+    RevokedInstance = "revoked.instance": "the agent instance, or one that it acts for, is revoked";
+    RevokedAgent = "revoked.agent": "a class of agents is revoked that the instance, or one that it acts for, lies in";
+    RevokedTask = "revoked.task": "the task is revoked";
+    RevokedScope = "revoked.scope": "the scope, or one that it was handed on from, is revoked";
+    RevokedIssuer = "revoked.issuer": "who issued the scope is revoked";
+    RevokedKey = "revoked.key": "a key is revoked that the session rests on";
+    RevokedSession = "revoked.session": "the session, or one that it acts for, is revoked";
+
     SessionNotYetValid = "session.not_yet_valid": "the scope is not valid yet";
     SessionExpired = "session.expired": "the scope has expired";
     SessionClock = "session.clock": "the time cannot be told";

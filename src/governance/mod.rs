@@ -5,11 +5,16 @@
 
 mod directory;
 pub mod limits;
+mod revocation;
 mod signed;
 mod signed_scope;
 
 pub use self::directory::{
     Directory, DirectoryError, MAX_ID_BYTES, MAX_PEOPLE, MAX_PER_PERSON, Person, PersonKind,
+};
+pub use self::revocation::{
+    Generation, MAX_REVOKED, MAX_REVOKED_IN_ALL, RevocationDraft, RevocationError, RevocationList,
+    Revocations, Revoked, Subjects, VerifiedRevocations,
 };
 pub use self::signed::{DocumentError, DocumentKind, MAX_SIGNED_BYTES, Signed};
 pub use self::signed_scope::{ScopeTrustError, SignedScope, SignedScopeError};

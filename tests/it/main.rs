@@ -25,6 +25,7 @@ mod hostile;
 mod policy_laws;
 mod regressions;
 mod replay;
+mod revocation;
 mod sessions;
 mod shell;
 mod shell_bypasses;
