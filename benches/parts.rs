@@ -54,6 +54,10 @@ fn gates(criterion: &mut Criterion) {
         labels: &[],
         approvals: &[],
         counters: Counters::default(),
+        recent: &[],
+        depth: 0,
+        acting_through: &[],
+        tier: "",
     };
     criterion.bench_function("policy/decide", |b| {
         b.iter(|| bundle.snapshot().decide(&principal, black_box(effect), &facts));

@@ -123,10 +123,7 @@ reasons! {
     SessionClock = "session.clock": "the time cannot be told";
     SessionClockBackwards = "session.clock_backwards": "the clock went backwards";
 
-    DelegationDepth = "delegation.depth": "the scope may not be handed on, or not once more";
     DelegationFanOut = "delegation.fan_out": "the session has handed its scope on as often as it may";
-    DelegationOwner = "delegation.owner": "the scope that is handed on has another owner, or is for somebody else";
-    DelegationExpiry = "delegation.expiry": "the scope that is handed on ends later than the one above it";
     DelegationCycle = "delegation.cycle": "the agent stands in the chain of delegations already";
     DelegationEnded = "delegation.ended": "a session that delegated to this one has ended";
 

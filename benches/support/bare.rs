@@ -58,7 +58,17 @@ impl Bare {
     pub fn ask(&self) -> Response {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let long = RestrictedExpression::new_long;
-        let counters = ["actions", "denials", "distinct_targets"];
+        let counters = [
+            "accelerator_seconds",
+            "actions",
+            "application",
+            "data",
+            "denials",
+            "distinct_targets",
+            "egress_bytes",
+            "infrastructure",
+            "workload",
+        ];
         let counters = counters.map(|name| (name.to_owned(), long(0)));
         let context = [
             ("now", long(testing::NOW.as_millis().cast_signed())),
@@ -70,6 +80,10 @@ impl Bare {
             ("labels", RestrictedExpression::new_set([])),
             ("approvals", RestrictedExpression::new_set([])),
             ("counters", RestrictedExpression::new_record(counters).unwrap()),
+            ("recent", RestrictedExpression::new_set([])),
+            ("depth", long(0)),
+            ("acting_through", RestrictedExpression::new_set([])),
+            ("tier", text("")),
             ("host", text(HOST)),
             ("port", long(PORT.into())),
             ("transport", text("tcp")),

@@ -177,9 +177,14 @@ impl<'a> Members<'a> {
         value.as_bool().ok_or_else(|| self.wrong(name, "is no truth value"))
     }
 
+    pub(crate) fn maybe_whole(&mut self, name: &str) -> Result<Option<u64>, RecordError> {
+        let Some(value) = self.maybe(name) else { return Ok(None) };
+        let number = value.as_number().and_then(|number| number.to_u64());
+        number.map(Some).ok_or_else(|| self.wrong(name, "is no whole number"))
+    }
+
     pub(crate) fn whole(&mut self, name: &str) -> Result<u64, RecordError> {
-        let number = self.value(name)?.as_number().and_then(|number| number.to_u64());
-        number.ok_or_else(|| self.wrong(name, "is no whole number"))
+        self.maybe_whole(name)?.ok_or_else(|| self.wrong(name, "is mandatory and absent"))
     }
 
     pub(crate) fn finish(self) -> Result<(), RecordError> {

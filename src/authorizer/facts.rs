@@ -11,7 +11,7 @@ use crate::action::record::{Members, flag, open, parse, text, whole, write_texts
 use crate::action::{Domain, Effect, Provenance, RecordError};
 use crate::authorizer::gates::{Approved, Question};
 use crate::authorizer::witness::Transcript;
-use crate::governance::limits::{Ledger, Past, Used};
+use crate::governance::limits::{BY_NAME, Ledger, Past, PerDomain, Used, domain_counter};
 use crate::reason::Reason;
 use crate::receipt::MAX_LABELS;
 use crate::scope::MAX_DELEGATION_DEPTH;
@@ -98,6 +98,11 @@ fn write_counters(out: &mut String, used: Used) {
     out.push('{');
     whole(out, "accelerator_seconds", used.accelerator_seconds);
     whole(out, "actions", used.actions);
+    for domain in BY_NAME {
+        if used.domains.get(domain) > 0 {
+            whole(out, domain_counter(domain), used.domains.get(domain));
+        }
+    }
     whole(out, "denials", used.denials);
     whole(out, "distinct_targets", used.distinct_targets);
     whole(out, "egress_bytes", used.egress_bytes);
@@ -330,9 +335,19 @@ fn read_names(value: Option<&Value>, name: &'static str) -> Result<Vec<Box<str>>
 
 fn read_used(value: &Value) -> Result<Used, RecordError> {
     let mut members = Members::of(value, "counters")?;
+    let mut domains = PerDomain::default();
+    for domain in BY_NAME {
+        let name = domain_counter(domain);
+        let count = members.maybe_whole(name)?;
+        if count == Some(0) {
+            return Err(RecordError::new("counters", name, "is absent where it is zero"));
+        }
+        *domains.get_mut(domain) = count.unwrap_or(0);
+    }
     let used = Used {
         accelerator_seconds: members.whole("accelerator_seconds")?,
         actions: members.whole("actions")?,
+        domains,
         denials: members.whole("denials")?,
         distinct_targets: members.whole("distinct_targets")?,
         egress_bytes: members.whole("egress_bytes")?,

@@ -121,6 +121,8 @@ impl Question<'_> {
         let call = self.hops().try_for_each(|hop| hop.ledger.check_call(hop.limits));
         let mut charge = Charge::default();
         let mut above: Vec<Charge> = self.above.iter().map(|_| Charge::default()).collect();
+        let recent: Vec<Domain> = self.own.ledger.recent().collect();
+        let facts = self.facts(&recent);
         let readers = effects.iter().filter(|effect| touched(effect).next().is_some()).count();
         let all_labels = self.call_labels.unwrap_or(self.labels);
         let mut decided: Vec<EffectDecision> = effects
@@ -131,7 +133,9 @@ impl Question<'_> {
                     // A read by itself is judged by what was read before it.
                     let alone = readers == 1 && touched(&effect).next().is_some();
                     let labels = if alone { self.labels } else { all_labels };
-                    self.decide_one(effect, call, labels, &mut charge, &mut above)
+                    let approvals = self.approved(effect.domain());
+                    let facts = RequestFacts { labels, approvals, ..facts };
+                    self.decide_one(effect, call, &facts, &mut charge, &mut above)
                 }
             })
             .collect();
@@ -173,11 +177,29 @@ impl Question<'_> {
         Ok(())
     }
 
+    /// What policies see of the call, whichever effect they are asked about.
+    fn facts<'q>(&'q self, recent: &'q [Domain]) -> RequestFacts<'q> {
+        RequestFacts {
+            now: self.now,
+            task: self.own.scope.task(),
+            purpose: self.own.scope.purpose(),
+            environment: self.environment,
+            provenance: self.provenance.as_str(),
+            labels: self.labels,
+            approvals: &[],
+            counters: counters(self.own.ledger),
+            recent,
+            depth: self.above.len() as u64,
+            acting_through: self.acting_through,
+            tier: "",
+        }
+    }
+
     fn decide_one(
         &self,
         effect: Effect,
         call: Result<(), Reason>,
-        labels: &[Box<str>],
+        facts: &RequestFacts<'_>,
         charge: &mut Charge,
         above: &mut [Charge],
     ) -> EffectDecision {
@@ -205,23 +227,9 @@ impl Question<'_> {
         if let Err(reason) = limits {
             return EffectDecision { rule: Some(rule), ..denied(effect, reason) };
         }
-        let facts = RequestFacts {
-            now: self.now,
-            task: self.own.scope.task(),
-            purpose: self.own.scope.purpose(),
-            environment: self.environment,
-            provenance: self.provenance.as_str(),
-            labels,
-            approvals: self.approved(effect.domain()),
-            counters: Counters {
-                actions: self.own.ledger.actions(),
-                denials: self.own.ledger.denials(),
-                distinct_targets: self.own.ledger.distinct_targets(),
-            },
-        };
         let verdict = match self.memory {
-            None => self.snapshot.decide(self.principal, &effect, &facts),
-            Some(memory) => memory.decide(self.snapshot, self.principal, &effect, &facts),
+            None => self.snapshot.decide(self.principal, &effect, facts),
+            Some(memory) => memory.decide(self.snapshot, self.principal, &effect, facts),
         };
         let (outcome, policies) = match verdict {
             Verdict::Permit { policies } => (EffectOutcome::Allow, policies),
@@ -229,6 +237,21 @@ impl Question<'_> {
             Verdict::Refuse { reason, policies } => (EffectOutcome::Deny { reason }, policies),
         };
         EffectDecision { effect, outcome, rule: Some(rule), policies }
+    }
+}
+
+/// The counters that policies see.
+fn counters(ledger: &Ledger) -> Counters {
+    Counters {
+        accelerator_seconds: ledger.accelerator_seconds(),
+        actions: ledger.actions(),
+        application: ledger.actions_in(Domain::Application),
+        data: ledger.actions_in(Domain::Data),
+        denials: ledger.denials(),
+        distinct_targets: ledger.distinct_targets(),
+        egress_bytes: ledger.egress_bytes(),
+        infrastructure: ledger.actions_in(Domain::Infrastructure),
+        workload: ledger.actions_in(Domain::Workload),
     }
 }
 

@@ -122,6 +122,10 @@ mod tests {
             labels,
             approvals: &[],
             counters: Counters::default(),
+            recent: &[],
+            depth: 0,
+            acting_through: &[],
+            tier: "",
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::action::{Effect, Target, Usage};
+use crate::action::{Domain, Effect, Target, Usage};
 use crate::digest::Digest;
 use crate::reason::Reason;
 use crate::scope::TaskLimits;
@@ -50,10 +50,41 @@ impl SessionLimits {
     }
 }
 
+/// One value for each of the four domains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct PerDomain<T> {
+    application: T,
+    infrastructure: T,
+    data: T,
+    workload: T,
+}
+
+impl<T: Copy> PerDomain<T> {
+    pub(crate) const fn get(&self, domain: Domain) -> T {
+        match domain {
+            Domain::Application => self.application,
+            Domain::Infrastructure => self.infrastructure,
+            Domain::Data => self.data,
+            Domain::Workload => self.workload,
+        }
+    }
+
+    pub(crate) const fn get_mut(&mut self, domain: Domain) -> &mut T {
+        match domain {
+            Domain::Application => &mut self.application,
+            Domain::Infrastructure => &mut self.infrastructure,
+            Domain::Data => &mut self.data,
+            Domain::Workload => &mut self.workload,
+        }
+    }
+}
+
 /// What a session has used of its limits.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     actions: u64,
+    /// Allowed actions that touched each domain.
+    domains: PerDomain<u64>,
     denials: u64,
     egress_bytes: u64,
     accelerator_seconds: u64,
@@ -72,6 +103,8 @@ pub struct Ledger {
 pub(crate) struct Used {
     pub(crate) accelerator_seconds: u64,
     pub(crate) actions: u64,
+    /// Allowed actions that touched each domain; none of them is above `actions`.
+    pub(crate) domains: PerDomain<u64>,
     pub(crate) denials: u64,
     pub(crate) distinct_targets: u64,
     pub(crate) egress_bytes: u64,
@@ -112,6 +145,7 @@ impl Reservation {
 #[derive(Debug, Default)]
 pub struct Charge {
     reservation: Reservation,
+    domains: PerDomain<bool>,
     targets: BTreeSet<u64>,
     spend: BTreeMap<Box<str>, Decimal>,
 }
@@ -123,9 +157,11 @@ impl Ledger {
     /// not in the counters, so that none is left.
     #[must_use]
     pub fn resumed(counter: impl Fn(&str) -> Option<u64>) -> Self {
+        let domains = resumed_domains(&counter);
         let counter = |name| counter(name).unwrap_or(u64::MAX);
         Self {
             actions: counter("actions"),
+            domains,
             denials: counter("denials"),
             egress_bytes: counter("egress_bytes"),
             accelerator_seconds: counter("accelerator_seconds"),
@@ -144,6 +180,7 @@ impl Ledger {
         let targets: HashSet<u64> = known.map(target_hash).collect::<Option<_>>()?;
         Some(Self {
             actions: past.used.actions,
+            domains: past.used.domains,
             denials: past.used.denials,
             egress_bytes: past.used.egress_bytes,
             accelerator_seconds: past.used.accelerator_seconds,
@@ -161,6 +198,7 @@ impl Ledger {
         Used {
             accelerator_seconds: self.accelerator_seconds,
             actions: self.actions,
+            domains: self.domains,
             denials: self.denials,
             distinct_targets: self.distinct_targets(),
             egress_bytes: self.egress_bytes,
@@ -188,6 +226,17 @@ impl Ledger {
     #[must_use]
     pub const fn actions(&self) -> u64 {
         self.actions
+    }
+
+    /// Returns how many allowed actions touched `domain`.
+    #[must_use]
+    pub const fn actions_in(&self, domain: Domain) -> u64 {
+        self.domains.get(domain)
+    }
+
+    /// Returns the domains in which something was allowed, in order.
+    pub fn recent(&self) -> impl Iterator<Item = Domain> {
+        Domain::ALL.into_iter().filter(|domain| self.actions_in(*domain) > 0)
     }
 
     /// Returns how many actions were denied.
@@ -289,6 +338,7 @@ impl Ledger {
             charge.spend.insert(currency.clone(), in_call);
         }
         charge.reservation = Reservation { egress_bytes: egress, accelerator_seconds: seconds };
+        *charge.domains.get_mut(effect.domain()) = true;
         charge.targets.extend(target_hash(effect));
         Ok(())
     }
@@ -296,6 +346,12 @@ impl Ledger {
     /// Charges an allowed call and returns what it has reserved.
     pub fn charge(&mut self, charge: Charge) -> Reservation {
         self.actions = self.actions.saturating_add(1);
+        for domain in Domain::ALL {
+            if charge.domains.get(domain) {
+                let count = self.domains.get_mut(domain);
+                *count = count.saturating_add(1);
+            }
+        }
         let reservation = charge.reservation;
         self.egress_bytes = self.egress_bytes.saturating_add(reservation.egress_bytes);
         self.accelerator_seconds =
@@ -348,6 +404,40 @@ impl Ledger {
         spent.checked_add(&in_call)?.checked_add(&amount)
     }
 }
+
+/// The counters of the domains as the last receipt of a session has them; one that is zero is not
+/// there. Each action touches a domain, so that where they do not make up all actions they are not
+/// known, and each counts as much as it can.
+fn resumed_domains(counter: impl Fn(&str) -> Option<u64>) -> PerDomain<u64> {
+    let mut domains = PerDomain::default();
+    let mut sum = 0_u64;
+    for domain in Domain::ALL {
+        let count = counter(domain_counter(domain)).unwrap_or(0);
+        sum = sum.saturating_add(count);
+        *domains.get_mut(domain) = count;
+    }
+    let actions = counter("actions").unwrap_or(u64::MAX);
+    if sum < actions {
+        for domain in Domain::ALL {
+            *domains.get_mut(domain) = actions;
+        }
+    }
+    domains
+}
+
+/// The name of the counter of a domain, in receipts and facts.
+pub(crate) const fn domain_counter(domain: Domain) -> &'static str {
+    match domain {
+        Domain::Application => "actions:application",
+        Domain::Infrastructure => "actions:infrastructure",
+        Domain::Data => "actions:data",
+        Domain::Workload => "actions:workload",
+    }
+}
+
+/// The domains by name, as counters stand in receipts and facts.
+pub(crate) const BY_NAME: [Domain; 4] =
+    [Domain::Application, Domain::Data, Domain::Infrastructure, Domain::Workload];
 
 /// What an effect takes of bytes and accelerator seconds.
 ///

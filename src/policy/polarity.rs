@@ -1,8 +1,8 @@
 //! The polarity check: no policy may turn more history into more rights, or an approval into fewer.
 //!
-//! Three facts of a request grow while a session lives: `approvals`, `labels` and `counters`. A
-//! bundle is monotone when more approvals never allow less, and more labels or higher counters never
-//! allow more. This walk proves it policy by policy: it knows a few forms in which such a fact may
+//! Some facts of a request grow while a session lives or as authority is handed on: `approvals`,
+//! `labels`, `counters`, `recent`, `depth` and `acting_through`. A bundle is monotone when more
+//! approvals never allow less, and more of the others never allows more. This walk proves it policy by policy: it knows a few forms in which such a fact may
 //! occur, and the sign (does more of it push toward allow?) that each has at its place. Every other
 //! occurrence is refused, so that what is not understood is not let through.
 //!
@@ -41,6 +41,9 @@ enum Tracked {
     Approvals,
     Labels,
     Counters,
+    Recent,
+    Depth,
+    ActingThrough,
 }
 
 /// Which way a truth value at this place pushes the decision.
@@ -70,6 +73,9 @@ impl Tracked {
             "approvals" => Some(Self::Approvals),
             "labels" => Some(Self::Labels),
             "counters" => Some(Self::Counters),
+            "recent" => Some(Self::Recent),
+            "depth" => Some(Self::Depth),
+            "acting_through" => Some(Self::ActingThrough),
             _ => None,
         }
     }
@@ -78,7 +84,24 @@ impl Tracked {
     const fn may_rise(self, sign: Sign) -> bool {
         match self {
             Self::Approvals => matches!(sign, Sign::Allow),
-            Self::Labels | Self::Counters => matches!(sign, Sign::Deny),
+            Self::Labels | Self::Counters | Self::Recent | Self::Depth | Self::ActingThrough => {
+                matches!(sign, Sign::Deny)
+            }
+        }
+    }
+
+    const fn is_set(self) -> bool {
+        !matches!(self, Self::Counters | Self::Depth)
+    }
+
+    const fn problem(self) -> &'static str {
+        match self {
+            Self::Approvals => "more approvals could allow less here",
+            Self::Labels => "more labels could allow more here",
+            Self::Counters => "a higher counter could allow more here",
+            Self::Recent => "more recent domains could allow more here",
+            Self::Depth => "more hops could allow more here",
+            Self::ActingThrough => "more accounts in between could allow more here",
         }
     }
 }
@@ -102,8 +125,8 @@ pub(super) fn survey(policy: &Policy) -> Result<Survey, String> {
         }
     }
     if survey.tracked && survey.arithmetic {
-        return Err("arithmetic, which can fail, stands beside `approvals`, `labels` or \
-                    `counters`: split the policy"
+        return Err("arithmetic, which can fail, stands beside a fact that grows, such as \
+                    `approvals`, `labels` or `counters`: split the policy"
             .into());
     }
     Ok(survey)
@@ -123,10 +146,11 @@ impl Survey {
                 }
                 Ok(())
             }
-            Expr::Var(Var::Context) => {
-                Err("`context` is used as a whole, with `approvals`, `labels` and `counters` in it"
-                    .into())
-            }
+            Expr::Var(Var::Context) => Err(
+                "`context` is used as a whole, with facts in it that grow, such as `approvals`, \
+                     `labels` and `counters`"
+                    .into(),
+            ),
             Expr::Var(_) => Ok(()),
             Expr::UnaryOp { op: UnaryOp::Not, expr } => self.walk(expr, sign.flipped()),
             Expr::UnaryOp { op, expr } => {
@@ -236,14 +260,14 @@ impl Survey {
                     BinaryOp::Less | BinaryOp::LessEq => false,
                     _ => return Ok(false),
                 };
-                match (is_counter(left), is_counter(right)) {
-                    (true, false) => {
+                match (tracked_number(left), tracked_number(right)) {
+                    (Some(fact), None) => {
                         self.walk(right, Sign::Unknown)?;
-                        (Tracked::Counters, rises_left)
+                        (fact, rises_left)
                     }
-                    (false, true) => {
+                    (None, Some(fact)) => {
                         self.walk(left, Sign::Unknown)?;
-                        (Tracked::Counters, !rises_left)
+                        (fact, !rises_left)
                     }
                     _ => return Ok(false),
                 }
@@ -256,11 +280,7 @@ impl Survey {
         if fact.may_rise(sign) {
             return Ok(true);
         }
-        Err(match fact {
-            Tracked::Approvals => "more approvals could allow less here".into(),
-            Tracked::Labels => "more labels could allow more here".into(),
-            Tracked::Counters => "a higher counter could allow more here".into(),
-        })
+        Err(fact.problem().into())
     }
 
     /// Notes every entity that `expr` can come to: it is looked into, so that it must exist.
@@ -310,21 +330,23 @@ fn is_context(expr: &Expr) -> bool {
 fn tracked_set(expr: &Expr) -> Option<Tracked> {
     match expr {
         Expr::GetAttr { expr, attr } if is_context(expr) => {
-            Tracked::named(attr).filter(|fact| *fact != Tracked::Counters)
+            Tracked::named(attr).filter(|fact| fact.is_set())
         }
         _ => None,
     }
 }
 
-fn is_counter(expr: &Expr) -> bool {
-    match expr {
-        Expr::GetAttr { expr, .. } => match &**expr {
-            Expr::GetAttr { expr, attr } => {
-                is_context(expr) && Tracked::named(attr) == Some(Tracked::Counters)
-            }
-            _ => false,
-        },
-        _ => false,
+/// A number that grows: one of the counters, or the depth.
+fn tracked_number(expr: &Expr) -> Option<Tracked> {
+    let Expr::GetAttr { expr, attr } = expr else { return None };
+    if is_context(expr) {
+        return Tracked::named(attr).filter(|fact| *fact == Tracked::Depth);
+    }
+    match &**expr {
+        Expr::GetAttr { expr, attr } if is_context(expr) => {
+            Tracked::named(attr).filter(|fact| *fact == Tracked::Counters)
+        }
+        _ => None,
     }
 }
 
@@ -345,7 +367,7 @@ fn literal_strings(expr: &Expr) -> Option<Vec<String>> {
 fn unknown_form(fact: &str) -> String {
     format!(
         "`context.{fact}` stands in a form whose effect is not known: look for literal names with \
-         `contains`, `containsAny`, `containsAll`, or compare a counter with `<`, `<=`, `>`, `>=`"
+         `contains`, `containsAny`, `containsAll`, or compare a number with `<`, `<=`, `>`, `>=`"
     )
 }
 
@@ -429,6 +451,40 @@ mod tests {
         forbid(r#"context.counters.actions > context.counters.denials"#, false);
         forbid(r#"context.counters == context.counters"#, false);
         forbid(r#"context has counters.actions"#, false);
+    }
+
+    #[test]
+    fn recent_domains_depth_and_accounts_only_ever_allow_less() {
+        for set in ["recent", "acting_through"] {
+            let write = |form: &str| form.replace("SET", set);
+            forbid(&write(r#"context.SET.contains("data")"#), true);
+            forbid(&write(r#"context.SET.containsAny(["data", "workload"])"#), true);
+            forbid(&write(r#"!context.SET.isEmpty()"#), true);
+            permit(&write(r#"context.SET.isEmpty()"#), true);
+            permit(&write(r#"["data"].containsAll(context.SET)"#), true);
+            permit(&write(r#"!context.SET.contains("data")"#), true);
+            permit(&write(r#"context.SET.contains("data")"#), false);
+            forbid(&write(r#"context.SET.isEmpty()"#), false);
+            forbid(&write(r#"context.SET == ["data"]"#), false);
+            forbid(&write(r#"context.SET.contains(context.task)"#), false);
+            forbid(&write(r#"context.SET.containsAll(context.labels)"#), false);
+            forbid(&write(r#"context has SET"#), false);
+            forbid(&write(r#"context.SET > 1"#), false);
+        }
+        forbid(r#"context.depth > 2"#, true);
+        forbid(r#"2 <= context.depth"#, true);
+        permit(r#"context.depth < 3"#, true);
+        permit(r#"!(context.depth >= 1)"#, true);
+        permit(r#"context.depth > 0"#, false);
+        permit(r#"1 <= context.depth"#, false);
+        forbid(r#"context.depth == 1"#, false);
+        forbid(r#"context.depth != 0"#, false);
+        forbid(r#"context.depth < 1"#, false);
+        forbid(r#"context.depth > context.counters.actions"#, false);
+        forbid(r#"context.depth + 1 > 2"#, false);
+        forbid(r#"context.depth.x > 2"#, false);
+        forbid(r#"context.counters.egress_bytes > 0 && context.tier == "high""#, true);
+        permit(r#"context.tier == "low""#, true);
     }
 
     #[test]

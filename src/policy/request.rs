@@ -2,7 +2,7 @@
 
 use cedar_policy::{Context, EntityId, EntityTypeName, EntityUid, RestrictedExpression};
 
-use crate::action::{Effect, Fact, Target};
+use crate::action::{Domain, Effect, Fact, Target};
 use crate::policy::schema::tool_action;
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -28,17 +28,37 @@ pub struct RequestFacts<'a> {
     pub approvals: &'a [Box<str>],
     /// The counters of the session before this action.
     pub counters: Counters,
+    /// The domains in which the session was allowed something before.
+    pub recent: &'a [Domain],
+    /// How many times the authority was handed on; 0 where it comes from the owner.
+    pub depth: u64,
+    /// The service accounts that stand between the agent and what it acts on.
+    pub acting_through: &'a [Box<str>],
+    /// The risk tier of the scope; empty without one.
+    pub tier: &'a str,
 }
 
-/// The counters of a session that policies see.
+/// The counters of a session that policies see. One that policies cannot hold denies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
+    /// Accelerator seconds that were used or are reserved.
+    pub accelerator_seconds: u64,
     /// Allowed actions.
     pub actions: u64,
+    /// Allowed actions that touched the domain application.
+    pub application: u64,
+    /// Allowed actions that touched the domain data.
+    pub data: u64,
     /// Denied actions.
     pub denials: u64,
     /// Different targets touched.
     pub distinct_targets: u64,
+    /// Bytes that left or are reserved to.
+    pub egress_bytes: u64,
+    /// Allowed actions that touched the domain infrastructure.
+    pub infrastructure: u64,
+    /// Allowed actions that touched the domain workload.
+    pub workload: u64,
 }
 
 /// Returns the Cedar action of `effect`.
@@ -69,7 +89,7 @@ pub(super) fn context(
     approvals: &[&str],
     shape: Option<&Shape>,
 ) -> Result<Context, Reason> {
-    let mut pairs = Vec::with_capacity(16);
+    let mut pairs = Vec::with_capacity(20);
     let mut add = |name: &str, value| pairs.push((name.to_owned(), value));
     add("now", long(facts.now.as_millis())?);
     add("task", text(facts.task));
@@ -79,13 +99,13 @@ pub(super) fn context(
     add("reversibility", text(effect.reversibility().as_str()));
     add("labels", RestrictedExpression::new_set(facts.labels.iter().map(|label| text(label))));
     add("approvals", RestrictedExpression::new_set(approvals.iter().map(|name| text(name))));
-    let counters = [
-        ("actions".to_owned(), long(facts.counters.actions)?),
-        ("denials".to_owned(), long(facts.counters.denials)?),
-        ("distinct_targets".to_owned(), long(facts.counters.distinct_targets)?),
-    ];
-    let counters = RestrictedExpression::new_record(counters);
-    add("counters", counters.map_err(|_| Reason::PolicyUnrepresentable)?);
+    add("counters", counters(&facts.counters)?);
+    let recent = facts.recent.iter().map(|domain| text(domain.as_str()));
+    add("recent", RestrictedExpression::new_set(recent));
+    add("depth", long(facts.depth)?);
+    let through = facts.acting_through.iter().map(|account| text(account));
+    add("acting_through", RestrictedExpression::new_set(through));
+    add("tier", text(facts.tier));
     for (name, fact) in effect.facts().iter() {
         add(name, self::fact(fact)?);
     }
@@ -102,6 +122,25 @@ fn text(text: &str) -> RestrictedExpression {
 fn long(number: u64) -> Result<RestrictedExpression, Reason> {
     let number = i64::try_from(number).map_err(|_| Reason::PolicyUnrepresentable)?;
     Ok(RestrictedExpression::new_long(number))
+}
+
+fn counters(counters: &Counters) -> Result<RestrictedExpression, Reason> {
+    let named = [
+        ("accelerator_seconds", counters.accelerator_seconds),
+        ("actions", counters.actions),
+        ("application", counters.application),
+        ("data", counters.data),
+        ("denials", counters.denials),
+        ("distinct_targets", counters.distinct_targets),
+        ("egress_bytes", counters.egress_bytes),
+        ("infrastructure", counters.infrastructure),
+        ("workload", counters.workload),
+    ];
+    let mut pairs = Vec::with_capacity(named.len());
+    for (name, number) in named {
+        pairs.push((name.to_owned(), long(number)?));
+    }
+    RestrictedExpression::new_record(pairs).map_err(|_| Reason::PolicyUnrepresentable)
 }
 
 fn fact(fact: &Fact) -> Result<RestrictedExpression, Reason> {

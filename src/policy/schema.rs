@@ -122,7 +122,7 @@ fn lookup<'a>(
 
 const COMMON: &str = "now: Long, task: String, purpose: String, environment: String, \
     provenance: String, reversibility: String, labels: Set<String>, approvals: Set<String>, \
-    counters: Counters";
+    counters: Counters, recent: Set<String>, depth: Long, acting_through: Set<String>, tier: String";
 
 fn declare_action(spec: &ActionSpec) -> String {
     let mut text = format!(

@@ -10,13 +10,10 @@ use crate::governance::limits::Ledger;
 use crate::identity::VerifiedIdentity;
 use crate::reason::Reason;
 use crate::receipt::SessionId;
-use crate::scope::{CompiledScope, Scope};
+use crate::scope::{CompiledScope, Scope, check_child};
 use crate::session::{OpenError, Session};
 use crate::time::Timestamp;
 use crate::value::{Object, Value};
-
-/// To how many others one session may delegate.
-pub const MAX_DELEGATES: u64 = 8;
 
 /// A delegation that is on record in the chain of who delegates. The delegate's session begins next.
 #[derive(Debug)]
@@ -50,8 +47,9 @@ impl Session {
     ///
     /// The delegate may do what its own scope grants **and** every scope above it grants: nobody need
     /// answer for `scope`. What it uses is used up for every session above, what it touches labels all of
-    /// them, and it ends when one of them does. It is off unless `limits.delegation_depth` of every scope
-    /// above allows one hop more.
+    /// them, and it ends when one of them does. It is off unless `limits.delegation_depth` of this session's scope
+    /// allows it; `scope` names that scope as its `parent` and has a smaller depth
+    /// ([`check_child`](crate::scope::check_child)).
     ///
     /// # Errors
     ///
@@ -74,10 +72,12 @@ impl Session {
     /// let fixture = Fixture::default();
     /// let mut wide = testing::descriptor();
     /// wide.limits.delegation_depth = Some(1);
+    /// wide.actions.spawn = vec!["spiffe://example.org/agent/reader".into()];
     /// let wide = Scope::from_descriptor(&wide)?.dangerous().trust_unsigned();
     /// let session = fixture.authorizer.open(&wide, testing::agent())?;
     ///
     /// let mut narrow = testing::descriptor();
+    /// narrow.parent = Some(wide.scope().digest().to_string());
     /// narrow.agent = "spiffe://example.org/agent/reader".into();
     /// narrow.touch.read = vec!["/srv/web/docs/**".into()];
     /// let reader = SpiffeId::parse("spiffe://example.org/agent/reader/1")?;
@@ -163,7 +163,7 @@ impl Session {
                 return Err(Reason::SessionExpired);
             }
             check_handing_on(place, &prepared.scope, &agent)?;
-            if state.delegates >= MAX_DELEGATES {
+            if state.delegates >= place.scope().limits().delegates {
                 return Err(Reason::DelegationFanOut);
             }
             Ok(Place::below(
@@ -202,24 +202,7 @@ fn check_handing_on(
     scope: &CompiledScope,
     agent: &VerifiedIdentity,
 ) -> Result<(), Reason> {
-    let hops = place.above.len() as u64 + 1;
-    let deep = |(above, hop): (u64, &Arc<Account>)| {
-        hop.prepared.scope.limits().delegation_depth >= hops - above
-    };
-    if !(0..).zip(place.hops()).all(deep) {
-        return Err(Reason::DelegationDepth);
-    }
-    let given = place.scope();
-    let for_whom = |scope: &CompiledScope| -> (Box<str>, Box<str>) {
-        let owner = scope.owner();
-        (owner.into(), scope.on_behalf_of().unwrap_or(owner).into())
-    };
-    if for_whom(given) != for_whom(scope) {
-        return Err(Reason::DelegationOwner);
-    }
-    if scope.expires() > given.expires() {
-        return Err(Reason::DelegationExpiry);
-    }
+    check_child(place.scope(), scope)?;
     let same = |other: &VerifiedIdentity| other.id() == agent.id();
     if same(&place.agent) || place.parents().any(|live| same(&live.place.agent)) {
         return Err(Reason::DelegationCycle);

@@ -12,7 +12,7 @@ use crate::authorizer::{AuthorizeError, Call, Decision, Pending, Sink};
 use crate::receipt::SessionId;
 use crate::scope::CompiledScope;
 
-pub use self::delegate::{Delegation, MAX_DELEGATES};
+pub use self::delegate::Delegation;
 pub use self::open::OpenError;
 pub(crate) use self::open::{check_agent, check_lifetime};
 

@@ -115,6 +115,10 @@ impl Authorizer {
         scope: &TrustedScope,
         agent: VerifiedIdentity,
     ) -> Result<Pending<Session>, OpenError> {
+        if scope.scope().descriptor().parent.is_some() {
+            // It was given under another scope, which alone would not bound it here.
+            return Err(OpenError::Refused(Reason::DelegationParent));
+        }
         let (prepared, principal, now) = self.admit(scope.scope(), &agent)?;
         let own = Account::new(prepared, Ledger::default());
         let mut id = [0; 16];

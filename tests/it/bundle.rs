@@ -635,7 +635,8 @@ fn shipped_bundles_hold_the_vocabulary_to_the_byte() {
 const SAME: &str = "\naction \"Rotate\" in [\"infrastructure\"] appliesTo { principal: Agent, \
     resource: Resource, context: { now: Long, task: String, purpose: String, environment: String, \
     provenance: String, reversibility: String, labels: Set<String>, approvals: Set<String>, \
-    counters: Counters, age: Long } };";
+    counters: Counters, recent: Set<String>, depth: Long, acting_through: Set<String>, \
+    tier: String, age: Long } };";
 
 #[test]
 fn a_registered_action_is_declared_as_it_is_or_not_at_all() {

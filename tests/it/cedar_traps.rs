@@ -52,6 +52,10 @@ fn facts<'a>(approvals: &'a [Box<str>]) -> RequestFacts<'a> {
         labels: &[],
         approvals,
         counters: Counters::default(),
+        recent: &[],
+        depth: 0,
+        acting_through: &[],
+        tier: "",
     }
 }
 
@@ -530,6 +534,8 @@ fn numbers_that_cedar_cannot_hold_are_denied() {
     assert_eq!(decide(|facts| facts.counters.actions = i64::MAX as u64), "permit");
     assert_eq!(decide(|facts| facts.counters.actions = u64::MAX), "policy.unrepresentable");
     assert_eq!(decide(|facts| facts.counters.denials = 1 << 63), "policy.unrepresentable");
+    assert_eq!(decide(|facts| facts.counters.egress_bytes = 1 << 63), "policy.unrepresentable");
+    assert_eq!(decide(|facts| facts.depth = 1 << 63), "policy.unrepresentable");
     let gate = Bundle::of(PERMIT).gate();
     let pay = |amount: &str| Pay::new("account", amount.parse().unwrap(), "EUR");
     check(&gate, pay("0.0001"), "allow");

@@ -11,7 +11,7 @@ use countersign::policy::Enforced;
 use countersign::receipt::Verifier;
 use countersign::scope::descriptor::Export;
 use countersign::scope::{Descriptor, Scope, TrustedScope};
-use countersign::session::{MAX_DELEGATES, OpenError};
+use countersign::session::OpenError;
 use countersign::testing::strategies::{self, AnyAction};
 use countersign::testing::{self, Fixture};
 use countersign::value::Value;
@@ -25,20 +25,30 @@ fn instance(path: &str) -> VerifiedIdentity {
     id.dangerous().assume_verified()
 }
 
+/// The fixture's scope for another class of agents, which may be handed on to any agent.
 fn descriptor(agent: &str, depth: u64) -> Descriptor {
     let mut descriptor = testing::descriptor();
     descriptor.agent = format!("spiffe://example.org/agent/{agent}");
     descriptor.limits.delegation_depth = Some(depth);
+    descriptor.actions.spawn = vec!["spiffe://example.org/agent".into()];
     descriptor
 }
 
-fn scope(agent: &str, depth: u64) -> Scope {
-    Scope::from_descriptor(&descriptor(agent, depth)).unwrap()
+fn below(parent: &Scope, mut descriptor: Descriptor) -> Scope {
+    descriptor.parent = Some(parent.digest().to_string());
+    Scope::from_descriptor(&descriptor).unwrap()
 }
 
-fn open(fixture: &Fixture, descriptor: &Descriptor) -> Session {
-    let scope = Scope::from_descriptor(descriptor).unwrap().dangerous().trust_unsigned();
-    fixture.authorizer.open(&scope, testing::agent()).unwrap()
+fn child(parent: &Scope, agent: &str, depth: u64) -> Scope {
+    below(parent, descriptor(agent, depth))
+}
+
+fn top(depth: u64) -> Scope {
+    Scope::from_descriptor(&descriptor("coder", depth)).unwrap()
+}
+
+fn open(fixture: &Fixture, scope: &Scope) -> Session {
+    fixture.authorizer.open(&scope.dangerous().trust_unsigned(), testing::agent()).unwrap()
 }
 
 #[track_caller]
@@ -70,7 +80,8 @@ fn holds_by(bundle: &Enforced, fixture: &Fixture, scopes: &[&Scope]) {
 fn it_is_off_by_default() {
     let fixture = Fixture::default();
     let session = fixture.session();
-    refused(session.delegate(&scope("reader", 0), instance("reader/1")), Reason::DelegationDepth);
+    let narrow = child(testing::scope().scope(), "reader", 0);
+    refused(session.delegate(&narrow, instance("reader/1")), Reason::DelegationDepth);
     session.close().unwrap();
     let receipts = fixture.sink.to_ndjson();
     assert!(receipts.contains("countersign.delegation") && receipts.contains("delegation.depth"));
@@ -78,54 +89,73 @@ fn it_is_off_by_default() {
 }
 
 #[test]
-fn every_scope_above_says_how_deep() {
+fn a_scope_below_another_opens_no_session_by_itself() {
     let fixture = Fixture::default();
-    let top = descriptor("coder", 2);
+    let narrow = child(&top(1), "reader", 0).dangerous().trust_unsigned();
+    refused(fixture.authorizer.open(&narrow, instance("reader/1")), Reason::DelegationParent);
+}
+
+#[test]
+fn every_hop_goes_less_deep() {
+    let fixture = Fixture::default();
+    let top = top(2);
     let session = open(&fixture, &top);
-    let first = session.delegate(&scope("a", 8), instance("a/1")).unwrap();
-    let second = first.delegate(&scope("b", 8), instance("b/1")).unwrap();
-    // The second may, by its own scope and by the first's; the top says two.
-    refused(second.delegate(&scope("c", 8), instance("c/1")), Reason::DelegationDepth);
+    refused(session.delegate(&child(&top, "a", 2), instance("a/1")), Reason::DelegationDepth);
+    let a = child(&top, "a", 1);
+    let first = session.delegate(&a, instance("a/1")).unwrap();
+    let b = child(&a, "b", 0);
+    let second = first.delegate(&b, instance("b/1")).unwrap();
+    let c = child(&b, "c", 0);
+    refused(second.delegate(&c, instance("c/1")), Reason::DelegationDepth);
     assert!(second.authorize(ReadData::new("src/a.rs")).unwrap().is_allow());
-    let scopes = [Scope::from_descriptor(&top).unwrap(), scope("a", 8), scope("b", 8)];
-    holds(&fixture, &scopes.each_ref());
+    holds(&fixture, &[&top, &a, &b]);
 }
 
 #[test]
 fn what_may_not_be_handed_on_is_refused_with_its_reason() {
     let fixture = Fixture::default();
-    let top = descriptor("coder", 1);
+    let mut few = descriptor("coder", 1);
+    few.limits.delegates = Some(3);
+    few.actions.spawn = vec!["spiffe://example.org/agent/reader".into()];
+    let top = Scope::from_descriptor(&few).unwrap();
     let session = open(&fixture, &top);
     let try_with = |change: &dyn Fn(&mut Descriptor)| {
         let mut narrow = descriptor("reader", 0);
+        narrow.parent = Some(top.digest().to_string());
         change(&mut narrow);
         session.delegate(&Scope::from_descriptor(&narrow).unwrap(), instance("reader/1"))
     };
-    refused(try_with(&|d| d.owner = "user:eve@example.org".into()), Reason::DelegationOwner);
+    refused(try_with(&|d| d.parent = None), Reason::DelegationParent);
+    refused(try_with(&|d| d.parent = Some("00".repeat(32))), Reason::DelegationParent);
+    refused(try_with(&|d| d.owner = "user:eve@example.org".into()), Reason::DelegationParty);
     let other = |d: &mut Descriptor| d.on_behalf_of = Some("user:eve@example.org".into());
-    refused(try_with(&other), Reason::DelegationOwner);
-    refused(try_with(&|d| d.expires = "2026-11-21T11:00:00.001Z".into()), Reason::DelegationExpiry);
+    refused(try_with(&other), Reason::DelegationParty);
+    let long = |d: &mut Descriptor| d.expires = "2026-11-21T11:00:00.001Z".into();
+    refused(try_with(&long), Reason::DelegationLifetime);
     let short = |d: &mut Descriptor| d.expires = "2026-11-21T09:00:00.001Z".into();
     fixture.clock.advance(10);
     refused(try_with(&short), Reason::SessionExpired);
-    let other = |d: &mut Descriptor| d.agent = "spiffe://example.org/agent/other".into();
+    let other = |d: &mut Descriptor| d.agent = "spiffe://example.org/agent/reader/2".into();
     refused(try_with(&other), Reason::IdentityMismatch);
-    // Nobody delegates to itself, nor back.
-    refused(session.delegate(&scope("coder", 0), testing::agent()), Reason::DelegationCycle);
-    for _ in 0..MAX_DELEGATES {
+    let other = child(&top, "writer", 0);
+    refused(session.delegate(&other, instance("writer/1")), Reason::DelegationAgent);
+    // Nobody delegates to itself.
+    refused(session.delegate(&child(&top, "coder", 0), testing::agent()), Reason::DelegationCycle);
+    for _ in 0..3 {
         try_with(&|_| ()).unwrap();
     }
     refused(try_with(&|_| ()), Reason::DelegationFanOut);
-    holds(&fixture, &[&Scope::from_descriptor(&top).unwrap()]);
+    holds(&fixture, &[&top]);
 }
 
 #[test]
 fn what_a_delegate_uses_is_used_up_above() {
     let fixture = Fixture::default();
-    let mut top = descriptor("coder", 1);
-    top.limits.actions = Some(3);
+    let mut few = descriptor("coder", 1);
+    few.limits.actions = Some(3);
+    let top = Scope::from_descriptor(&few).unwrap();
     let session = open(&fixture, &top);
-    let narrow = scope("reader", 0);
+    let narrow = child(&top, "reader", 0);
     let one = session.delegate(&narrow, instance("reader/1")).unwrap();
     let two = session.delegate(&narrow, instance("reader/2")).unwrap();
     let read = |session: &Session| {
@@ -138,23 +168,24 @@ fn what_a_delegate_uses_is_used_up_above() {
     for spent in [&one, &two, &session] {
         assert_eq!(read(spent), [Reason::LimitActions]);
     }
-    holds(&fixture, &[&Scope::from_descriptor(&top).unwrap(), &narrow]);
+    holds(&fixture, &[&top, &narrow]);
 }
 
 #[test]
 fn denials_of_a_delegate_trip_the_breaker_above() {
     let fixture = Fixture::default();
-    let mut top = descriptor("coder", 1);
-    top.limits.denials = Some(3);
+    let mut few = descriptor("coder", 1);
+    few.limits.denials = Some(3);
+    let top = Scope::from_descriptor(&few).unwrap();
     let session = open(&fixture, &top);
-    let narrow = scope("reader", 0);
+    let narrow = child(&top, "reader", 0);
     let delegate = session.delegate(&narrow, instance("reader/1")).unwrap();
     for _ in 0..3 {
         assert!(!delegate.authorize(Connect::new("198.51.100.7", 22)).unwrap().is_allow());
     }
     let answer = session.authorize(ReadData::new("src/a.rs")).unwrap();
     assert_eq!(answer.reasons(), [Reason::LimitDenials]);
-    holds(&fixture, &[&Scope::from_descriptor(&top).unwrap(), &narrow]);
+    holds(&fixture, &[&top, &narrow]);
 }
 
 #[test]
@@ -169,9 +200,9 @@ fn reserved_bytes_come_back_to_every_hop() {
         descriptor.touch.export = vec![export];
         descriptor
     };
-    let (top, narrow) = (with(descriptor("coder", 1), 1000), with(descriptor("reader", 0), 600));
+    let top = Scope::from_descriptor(&with(descriptor("coder", 1), 1000)).unwrap();
+    let narrow = below(&top, with(descriptor("reader", 0), 600));
     let session = open(&fixture, &top);
-    let narrow = Scope::from_descriptor(&narrow).unwrap();
     let delegate = session.delegate(&narrow, instance("reader/1")).unwrap();
     let export = |bytes| {
         let data = DataRef::Table("crm.orders".into());
@@ -186,15 +217,15 @@ fn reserved_bytes_come_back_to_every_hop() {
     } else {
         panic!("the export is granted by both");
     }
-    holds_by(&bundle, &fixture, &[&Scope::from_descriptor(&top).unwrap(), &narrow]);
+    holds_by(&bundle, &fixture, &[&top, &narrow]);
 }
 
 #[test]
 fn labels_are_those_of_the_whole_tree() {
     let fixture = Fixture::default();
-    let top = descriptor("coder", 1);
+    let top = top(1);
     let session = open(&fixture, &top);
-    let narrow = scope("reader", 0);
+    let narrow = child(&top, "reader", 0);
     let delegate = session.delegate(&narrow, instance("reader/1")).unwrap();
     let permit = session.authorize(ReadData::new("src/a.rs")).unwrap().permit().unwrap();
     delegate.add_label("secret").unwrap();
@@ -205,17 +236,17 @@ fn labels_are_those_of_the_whole_tree() {
     let verified = verified.verify(fixture.sink.to_ndjson().as_bytes()).unwrap();
     let labels = |session: &Session| verified.session(session.id()).unwrap().labels.clone();
     assert_eq!(labels(&session), ["secret"]);
-    holds(&fixture, &[&Scope::from_descriptor(&top).unwrap(), &narrow]);
+    holds(&fixture, &[&top, &narrow]);
 }
 
 #[test]
 fn it_ends_with_what_is_above() {
     let fixture = Fixture::default();
-    let top = descriptor("coder", 2);
+    let top = top(2);
     let session = open(&fixture, &top);
-    let narrow = scope("reader", 1);
+    let narrow = child(&top, "reader", 1);
     let delegate = session.delegate(&narrow, instance("reader/1")).unwrap();
-    let leaf = scope("leaf", 0);
+    let leaf = child(&narrow, "leaf", 0);
     let below = delegate.delegate(&leaf, instance("leaf/1")).unwrap();
     let permit = below.authorize(ReadData::new("src/a.rs")).unwrap().permit().unwrap();
     session.close().unwrap();
@@ -231,7 +262,7 @@ fn it_ends_with_what_is_above() {
     ));
     below.close().unwrap();
     delegate.close().unwrap();
-    holds(&fixture, &[&Scope::from_descriptor(&top).unwrap(), &narrow, &leaf]);
+    holds(&fixture, &[&top, &narrow, &leaf]);
 }
 
 /// A host's own action with the kind of an act.
@@ -317,10 +348,14 @@ fn authority_never_grows_along_a_chain() {
     runner
         .run(&(chains, actions), |(chain, actions)| {
             let fixture = Fixture::default();
-            let scopes: Vec<TrustedScope> = chain
-                .iter()
-                .map(|d| Scope::from_descriptor(d).unwrap().dangerous().trust_unsigned())
-                .collect();
+            let mut scopes: Vec<TrustedScope> = Vec::new();
+            for (depth, mut descriptor) in (0..chain.len() as u64).rev().zip(chain) {
+                descriptor.limits.delegation_depth = Some(depth);
+                let above = scopes.last().map(|above| above.scope().digest().to_string());
+                descriptor.parent = above;
+                let scope = Scope::from_descriptor(&descriptor).unwrap();
+                scopes.push(scope.dangerous().trust_unsigned());
+            }
             let mut session = fixture.authorizer.open(&scopes[0], testing::agent()).unwrap();
             for (index, scope) in scopes.iter().enumerate().skip(1) {
                 let agent = instance(&format!("coder/hop-{index}"));

@@ -48,7 +48,9 @@ fn bundle() -> Enforced {
     let cases = r#"[{"request": {"principal": "Agent::\"a\"", "action": "Action::\"TriggerWorkflow\"",
         "resource": "Workflow::\"w\"", "context": {"now": 1, "task": "t", "purpose": "", "environment": "",
         "provenance": "agent", "reversibility": "reversible", "labels": [], "approvals": [],
-        "counters": {"actions": 0, "denials": 0, "distinct_targets": 0}}}, "entities": [
+        "counters": {"accelerator_seconds": 0, "actions": 0,
+    "application": 0, "data": 0, "denials": 0, "distinct_targets": 0, "egress_bytes": 0,
+    "infrastructure": 0, "workload": 0}, "recent": [], "depth": 0, "acting_through": [], "tier": ""}}, "entities": [
         {"uid": {"type": "Agent", "id": "a"}, "attrs": {}, "parents": []}],
         "decision": "allow", "reason": ["all"], "num_errors": 0}]"#;
     let manifest = r#"{"bundle": "countersign/bundle/v1", "name": "guard",

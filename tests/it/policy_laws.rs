@@ -9,8 +9,8 @@ use cedar_policy::{
 };
 use countersign::action::path::{PurePaths, ResolvedPath};
 use countersign::action::{
-    Action, Connect, Effect, EffectContext, Effects, Exec, Fact, InvokeModel, ReadData, SpawnAgent,
-    Target, ToolCall, TriggerWorkflow, UseAccelerator, WriteData,
+    Action, Connect, Domain, Effect, EffectContext, Effects, Exec, Fact, InvokeModel, ReadData,
+    SpawnAgent, Target, ToolCall, TriggerWorkflow, UseAccelerator, WriteData,
 };
 use countersign::identity::SpiffeId;
 use countersign::policy::{
@@ -40,7 +40,7 @@ action "tool:srv/t" in ["ToolCall", "application"] appliesTo {
   principal: Agent, resource: Tool, context: {
     now: Long, task: String, purpose: String, environment: String, provenance: String,
     reversibility: String, labels: Set<String>, approvals: Set<String>, counters: Counters,
-    server: String, tool: String, input: { n?: Long, s: String } } };
+    recent: Set<String>, depth: Long, acting_through: Set<String>, tier: String, server: String, tool: String, input: { n?: Long, s: String } } };
 "#;
 
 const ENTITIES: &str = r#"[
@@ -48,6 +48,7 @@ const ENTITIES: &str = r#"[
   {"uid": {"type": "Team", "id": "b"}, "attrs": {"level": 7}, "parents": [{"type": "Team", "id": "c"}]},
   {"uid": {"type": "Team", "id": "c"}, "attrs": {"level": 9223372036854775807}, "parents": [{"type": "Org", "id": "top"}]}]"#;
 
+const ACCOUNTS: [&str; 2] = ["svc:deploy", "svc:read"];
 const QUORUMS: [&str; 3] = ["sre", "security", "data-owner"];
 
 fn world(policies: &str) -> Bundle {
@@ -63,7 +64,9 @@ fn world(policies: &str) -> Bundle {
 const CASE: &str = r#"[{"name": "nobody", "request": {"principal": "Agent::\"nobody\"",
     "action": "Action::\"RemoteShell\"", "resource": "Endpoint::\"a\"", "context": {"now": 1,
     "task": "", "purpose": "", "environment": "none", "provenance": "none", "reversibility": "none",
-    "labels": [], "approvals": [], "counters": {"actions": 0, "denials": 0, "distinct_targets": 0},
+    "labels": [], "approvals": [], "counters": {"accelerator_seconds": 0, "actions": 0,
+    "application": 0, "data": 0, "denials": 0, "distinct_targets": 0, "egress_bytes": 0,
+    "infrastructure": 0, "workload": 0}, "recent": [], "depth": 0, "acting_through": [], "tier": "",
     "direction": "reverse", "program": "sh"}},
     "entities": [{"uid": {"type": "Team", "id": "a"}, "attrs": {"level": 1, "lead": {"__entity": {"type": "Team", "id": "b"}}}, "parents": []},
       {"uid": {"type": "Team", "id": "b"}, "attrs": {"level": 7}, "parents": [{"type": "Team", "id": "c"}]},
@@ -138,13 +141,18 @@ struct Facts {
     labels: Vec<&'static str>,
     approvals: Vec<&'static str>,
     counters: Counters,
+    recent: Vec<Domain>,
+    depth: u64,
+    acting_through: Vec<&'static str>,
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    let counters = (0..4_u64, 0..4_u64, 0..4_u64).prop_map(|(actions, denials, targets)| {
-        Counters { actions, denials, distinct_targets: targets }
-    });
     let subset = |of: &'static [&'static str]| proptest::sample::subsequence(of, 0..=of.len());
+    let counters = (0..4_u64, 0..4_u64, 0..4_u64).prop_map(|(actions, denials, targets)| {
+        Counters { actions, denials, distinct_targets: targets, ..Counters::default() }
+    });
+    let domains = proptest::sample::subsequence(Domain::ALL.to_vec(), 0..=4);
+    let further = (domains, 0..3_u64, subset(&ACCOUNTS));
     (
         any::<Index>(),
         any::<Index>(),
@@ -154,9 +162,10 @@ fn facts() -> impl Strategy<Value = Facts> {
         subset(&["personal", "secret"]),
         prop_oneof![3 => Just(Vec::new()), 1 => subset(&QUORUMS)],
         counters,
+        further,
     )
         .prop_map(
-            |(actor, effect, now, environment, provenance, labels, approvals, counters)| Facts {
+            |(
                 actor,
                 effect,
                 now,
@@ -165,6 +174,19 @@ fn facts() -> impl Strategy<Value = Facts> {
                 labels,
                 approvals,
                 counters,
+                further,
+            )| Facts {
+                actor,
+                effect,
+                now,
+                environment,
+                provenance,
+                labels,
+                approvals,
+                counters,
+                recent: further.0,
+                depth: further.1,
+                acting_through: further.2,
             },
         )
 }
@@ -184,6 +206,7 @@ impl Facts {
 
     fn decide(&self, snapshot: &Snapshot) -> Verdict {
         let (labels, approvals) = (boxed(&self.labels), boxed(&self.approvals));
+        let acting_through = boxed(&self.acting_through);
         let facts = RequestFacts {
             now: Timestamp::from_millis(self.now),
             task: "t",
@@ -193,6 +216,10 @@ impl Facts {
             labels: &labels,
             approvals: &approvals,
             counters: self.counters,
+            recent: &self.recent,
+            depth: self.depth,
+            acting_through: &acting_through,
+            tier: "high",
         };
         let Actor { instance, owner } = self.actor();
         let principal = Principal::of(&SpiffeId::parse(instance).unwrap(), owner).unwrap();
@@ -206,8 +233,14 @@ impl Facts {
             "now": self.now, "task": "t", "purpose": "p", "environment": self.environment,
             "provenance": self.provenance, "reversibility": effect.reversibility().as_str(),
             "labels": self.labels, "approvals": approvals,
-            "counters": {"actions": self.counters.actions, "denials": self.counters.denials,
-                         "distinct_targets": self.counters.distinct_targets},
+            "counters": {"accelerator_seconds": 0, "actions": self.counters.actions,
+                         "application": self.counters.application, "data": self.counters.data,
+                         "denials": self.counters.denials,
+                         "distinct_targets": self.counters.distinct_targets,
+                         "egress_bytes": self.counters.egress_bytes, "infrastructure": 0,
+                         "workload": 0},
+            "recent": self.recent.iter().map(|domain| domain.as_str()).collect::<Vec<_>>(),
+            "depth": self.depth, "acting_through": self.acting_through, "tier": "high",
         });
         for (name, fact) in effect.facts().iter() {
             context[name] = match fact {
@@ -410,6 +443,7 @@ fn untracked() -> impl Strategy<Value = String> {
         "context.provenance like \"u*\"",
         "context.reversibility == \"irreversible\"",
         "context.task == \"t\"",
+        "context.tier == \"high\"",
         "principal in Owner::\"user:dana@example.org\"",
         "principal in AgentClass::\"spiffe://other.example/agent/x\"",
         "principal in TrustDomain::\"example.org\"",
@@ -453,6 +487,12 @@ fn tracked(toward_allow: bool) -> impl Strategy<Value = String> {
         "[\"personal\"].containsAll(context.labels)",
         "context.counters.actions < 2",
         "1 >= context.counters.denials",
+        "context.counters.egress_bytes < 3",
+        "context.recent.isEmpty()",
+        "[\"application\", \"data\"].containsAll(context.recent)",
+        "context.depth < 1",
+        "context.acting_through.isEmpty()",
+        "!context.acting_through.contains(\"svc:deploy\")",
     ];
     let deny = vec![
         "context.approvals.isEmpty()",
@@ -461,6 +501,11 @@ fn tracked(toward_allow: bool) -> impl Strategy<Value = String> {
         "context.labels.containsAll([\"secret\", \"personal\"])",
         "context.counters.denials >= 2",
         "1 < context.counters.distinct_targets",
+        "2 <= context.counters.data",
+        "context.recent.contains(\"data\")",
+        "context.recent.containsAny([\"data\", \"workload\"])",
+        "context.depth >= 2",
+        "context.acting_through.contains(\"svc:read\")",
     ];
     select(if toward_allow { allow } else { deny }).prop_map(str::to_owned)
 }
@@ -543,15 +588,27 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// All combinations of labels, counters and approvals, and whether one has at least as much of all
-/// as another.
+/// Combinations of labels, counters, domains, hops and accounts.
 fn histories(of: &Facts) -> Vec<Facts> {
     let mut all = Vec::new();
     for labels in [vec![], vec!["personal"], vec!["secret"], vec!["personal", "secret"]] {
         for counter in [0, 2, 3] {
-            let counters =
-                Counters { actions: counter, denials: counter, distinct_targets: counter };
-            all.push(Facts { labels: labels.clone(), counters, ..of.clone() });
+            let counters = Counters {
+                actions: counter,
+                data: counter,
+                denials: counter,
+                distinct_targets: counter,
+                egress_bytes: counter,
+                ..Counters::default()
+            };
+            let history = Facts { labels: labels.clone(), counters, ..of.clone() };
+            let history = Facts { recent: vec![], depth: 0, acting_through: vec![], ..history };
+            all.push(history.clone());
+            if counter == 2 {
+                all.push(Facts { recent: vec![Domain::Data], ..history.clone() });
+                all.push(Facts { acting_through: ACCOUNTS.to_vec(), ..history.clone() });
+                all.push(Facts { depth: 2, recent: Domain::ALL.to_vec(), ..history.clone() });
+            }
         }
     }
     all
@@ -560,6 +617,9 @@ fn histories(of: &Facts) -> Vec<Facts> {
 fn has_more(more: &Facts, less: &Facts) -> bool {
     less.labels.iter().all(|label| more.labels.contains(label))
         && more.counters.actions >= less.counters.actions
+        && less.recent.iter().all(|domain| more.recent.contains(domain))
+        && less.acting_through.iter().all(|account| more.acting_through.contains(account))
+        && more.depth >= less.depth
 }
 
 /// More history never allows more.

@@ -452,8 +452,8 @@ fn what_a_holder_of_the_keys_changes_is_named() {
         r#""denials":1"#,
         call,
         What::Counters,
-        "accelerator_seconds 0, actions 1, denials 1, distinct_targets 0, egress_bytes 0",
-        "accelerator_seconds 0, actions 1, denials 0, distinct_targets 0, egress_bytes 0",
+        "accelerator_seconds 0, actions 1, actions:data 1, denials 1, distinct_targets 0, egress_bytes 0",
+        "accelerator_seconds 0, actions 1, actions:data 1, denials 0, distinct_targets 0, egress_bytes 0",
     );
     let time = testing::NOW.as_millis();
     let until = time + 30_000;
@@ -676,7 +676,7 @@ fn what_calls_start_from_is_held_against_the_lines_before() {
     let report = dropped(2);
     assert_eq!((report.same, report.different), (1, 1), "{report}");
     assert!(report.to_string().contains(
-        "the call: its counters before the call are recorded as `accelerator_seconds 0, actions 1, denials 1,"
+        "the call: its counters before the call are recorded as `accelerator_seconds 0, actions 1, actions:data 1, denials 1,"
     ), "{report}");
     // The beginning of the file alone is not known to be one.
     let tail: String = receipts.lines().skip(5).map(|line| format!("{line}\n")).collect();

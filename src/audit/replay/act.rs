@@ -6,8 +6,7 @@ use super::{Before, ReplayError, Replayed};
 use crate::authorizer::Severity;
 use crate::authorizer::events::EventFacts;
 use crate::authorizer::lines::OWN_KINDS;
-use crate::governance::limits::Used;
-use crate::receipt::{Counters, Domain, Opening, Verdict};
+use crate::receipt::{Domain, Opening, Verdict};
 
 impl Recorded<'_> {
     /// Tells whether this is the record of an act.
@@ -66,18 +65,7 @@ impl Recorded<'_> {
             severity,
             effects: Vec::new(),
             differences: found.0,
-            before: Before { used: used(&first.after), labels },
+            before: Before { counters: first.after.clone().into_owned(), labels },
         })
-    }
-}
-
-fn used(after: &Counters<'_>) -> Used {
-    let counter = |name| after.get(name).unwrap_or_default();
-    Used {
-        accelerator_seconds: counter("accelerator_seconds"),
-        actions: counter("actions"),
-        denials: counter("denials"),
-        distinct_targets: counter("distinct_targets"),
-        egress_bytes: counter("egress_bytes"),
     }
 }

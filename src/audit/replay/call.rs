@@ -187,7 +187,7 @@ impl Replayer {
             severity: answer.severity,
             effects: answer.effects,
             differences: found.0,
-            before: Before { used: facts.own.past.used, labels: facts.labels },
+            before: Before { counters: counters(facts.own.past.used), labels: facts.labels },
         })
     }
 

@@ -69,9 +69,8 @@ use crate::action::path::PurePaths;
 use crate::authorizer::witness::Transcript;
 use crate::authorizer::{EffectDecision, Severity};
 use crate::digest::Digest;
-use crate::governance::limits::Used;
 use crate::policy::{Enforced, Snapshot};
-use crate::receipt::{Line, Opening, SessionId};
+use crate::receipt::{Counters, Line, Opening, SessionId};
 use crate::scope::{CompiledScope, Scope, ScopeError};
 
 /// Decides recorded calls again. Make one with everything that may have decided them, and use it for
@@ -183,7 +182,7 @@ pub struct Replayed {
 /// What the facts say of the session before the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Before {
-    used: Used,
+    counters: Counters<'static>,
     labels: Vec<Box<str>>,
 }
 

@@ -215,7 +215,7 @@ impl Standing {
     fn compare(&self, mut replayed: Replayed, delegated: bool) -> Replayed {
         let mut found = Differences::default();
         if let Some(known) = &self.counters {
-            let before = counters(replayed.before.used);
+            let before = &replayed.before.counters;
             // A delegate uses up and gives back; only what is never given back cannot fall.
             let held = |(name, count)| match name {
                 "actions" | "denials" | "distinct_targets" => {
@@ -224,7 +224,7 @@ impl Standing {
                 _ => true,
             };
             if !delegated || !known.iter().all(held) {
-                found.counters(What::CountersBefore, &before, known);
+                found.counters(What::CountersBefore, before, known);
             }
         }
         let labels = &replayed.before.labels;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::check_message;
 use crate::action::host::{Endpoint, Host};
 use crate::action::path::ResolvedPath;
-use crate::action::{Effect, Fact, Facts, Kind, Target, TextSet};
+use crate::action::{Domain, Effect, Fact, Facts, Kind, Target, TextSet};
 use crate::policy::{
     Authored, BASE_SCHEMA, Counters, Enforced, LoadError, Principal, RequestFacts, Snapshot,
     Verdict,
@@ -51,7 +51,9 @@ const MANIFEST_TEXT: &str = r#"{"bundle": "countersign/bundle/v1", "name": "smal
 const CASES: &str = r#"[{"request": {"principal": "Agent::\"a\"", "action": "Action::\"TriggerWorkflow\"",
 "resource": "Workflow::\"w\"", "context": {"now": 1, "task": "t", "purpose": "", "environment": "",
 "provenance": "agent", "reversibility": "reversible", "labels": [], "approvals": [],
-"counters": {"actions": 0, "denials": 0, "distinct_targets": 0}}},
+"counters": {"accelerator_seconds": 0, "actions": 0,
+    "application": 0, "data": 0, "denials": 0, "distinct_targets": 0, "egress_bytes": 0,
+    "infrastructure": 0, "workload": 0}, "recent": [], "depth": 0, "acting_through": [], "tier": ""}},
 "entities": [{"uid": {"type": "Agent", "id": "a"}, "attrs": {}, "parents": []}],
 "decision": "DECISION", "reason": [], "num_errors": 0}]"#;
 
@@ -113,7 +115,18 @@ fn check_decisions(snapshot: &Snapshot) {
                 provenance: "agent",
                 labels,
                 approvals,
-                counters: Counters { actions: count, denials: count, distinct_targets: count },
+                counters: Counters {
+                    actions: count,
+                    data: count,
+                    denials: count,
+                    distinct_targets: count,
+                    egress_bytes: count,
+                    ..Counters::default()
+                },
+                recent: if count > 0 { &Domain::ALL } else { &[] },
+                depth: count,
+                acting_through: &[],
+                tier: "",
             };
             let verdict = snapshot.decide(&agent, &effect, &facts);
             if let Verdict::Permit { policies } = &verdict {

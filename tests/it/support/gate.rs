@@ -129,7 +129,9 @@ impl Bundle {
 fn case(policies: &str) -> String {
     let context = r#"{"now": 1, "task": "t", "purpose": "", "environment": "",
         "provenance": "agent", "reversibility": "reversible", "labels": [], "approvals": [],
-        "counters": {"actions": 0, "denials": 0, "distinct_targets": 0}}"#;
+        "counters": {"accelerator_seconds": 0, "actions": 0,
+    "application": 0, "data": 0, "denials": 0, "distinct_targets": 0, "egress_bytes": 0,
+    "infrastructure": 0, "workload": 0}, "recent": [], "depth": 0, "acting_through": [], "tier": ""}"#;
     let (decision, errors) = answer(policies, context).unwrap_or((Decision::Deny, 0));
     let decision = if decision == Decision::Allow { "allow" } else { "deny" };
     format!(

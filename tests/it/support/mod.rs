@@ -20,7 +20,9 @@ fn case(decision: &str) -> String {
         r#"[{{"request": {{"principal": "Agent::\"a\"", "action": "Action::\"TriggerWorkflow\"",
         "resource": "Workflow::\"w\"", "context": {{"now": 1, "task": "t", "purpose": "",
         "environment": "", "provenance": "agent", "reversibility": "reversible", "labels": [],
-        "approvals": [], "counters": {{"actions": 0, "denials": 0, "distinct_targets": 0}}}}}},
+        "approvals": [], "counters": {{"accelerator_seconds": 0, "actions": 0, "application": 0,
+        "data": 0, "denials": 0, "distinct_targets": 0, "egress_bytes": 0, "infrastructure": 0,
+        "workload": 0}}, "recent": [], "depth": 0, "acting_through": [], "tier": ""}}}},
         "entities": [{{"uid": {{"type": "Agent", "id": "a"}}, "attrs": {{}}, "parents": []}}],
         "decision": "{decision}", "reason": [], "num_errors": 0}}]"#
     )
