@@ -94,8 +94,7 @@
 //! links. Lines that were cut off the end leave no trace unless a checkpoint is held elsewhere.
 //!
 //! Not there yet: granting a deferral by approvals; delegation and
-//! revocation; signed scopes and proof of identity (both are taken on the host's word through
-//! `dangerous()`). README and SECURITY.md say more.
+//! revocation; signed scopes (they are taken on the host's word through `dangerous()`). README and SECURITY.md say more.
 //!
 //! # Crate features
 //!

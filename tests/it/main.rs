@@ -22,6 +22,7 @@ mod evidence;
 #[cfg(feature = "macros")]
 mod guard;
 mod hostile;
+mod identity;
 mod policy_laws;
 mod regressions;
 mod replay;

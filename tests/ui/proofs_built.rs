@@ -2,7 +2,7 @@
 
 use countersign::Action;
 use countersign::authorizer::{Granted, Permit};
-use countersign::identity::VerifiedIdentity;
+use countersign::identity::{Dangerous, Proof, VerifiedIdentity};
 
 #[derive(Clone, Default, Action)]
 #[action(domain = "infrastructure")]
@@ -21,6 +21,18 @@ fn granted() -> Granted<Rotate> {
 
 fn identity() -> VerifiedIdentity {
     VerifiedIdentity {}
+}
+
+fn other_identity(identity: VerifiedIdentity, proof: Proof) -> VerifiedIdentity {
+    VerifiedIdentity { proof, ..identity }
+}
+
+fn proof() -> Proof {
+    Proof::Assumed { credential: None }
+}
+
+fn door() -> Dangerous<'static> {
+    Dangerous {}
 }
 
 fn default<T: Default>() {}

@@ -1,9 +1,10 @@
-//! Who an agent is: SPIFFE IDs, and identities that something has verified.
+//! SPIFFE IDs, to the letter of the SPIFFE-ID specification.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::Dangerous;
 use crate::text::excerpt;
 
 /// The longest SPIFFE ID, in bytes (SPIFFE-ID §2.3).
@@ -22,7 +23,7 @@ const SCHEME: &str = "spiffe://";
 ///
 /// # Security
 ///
-/// An id is a name and proves nothing; a [`VerifiedIdentity`] stands for one that was proven.
+/// An id is a name and proves nothing; a [`VerifiedIdentity`](super::VerifiedIdentity) stands for one that was proven.
 ///
 /// # Examples
 ///
@@ -97,7 +98,7 @@ impl SpiffeId {
     /// See [`Dangerous::assume_verified`].
     #[must_use]
     pub const fn dangerous(&self) -> Dangerous<'_> {
-        Dangerous { id: self }
+        Dangerous::new(self)
     }
 
     fn contains_normal(&self, other: &str) -> bool {
@@ -225,50 +226,6 @@ impl SpiffeIdError {
     }
 }
 
-/// An identity that was proven to the host, not one that somebody claims.
-///
-/// Only a verified identity opens a session. For now the host itself proves it (a workload API, an
-/// mTLS handshake, a process that it started) and says so with [`Dangerous::assume_verified`];
-/// verifiers for proof of possession and for JWT-SVIDs come with a later release.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct VerifiedIdentity {
-    id: SpiffeId,
-}
-
-impl VerifiedIdentity {
-    /// Returns the id that was proven.
-    #[must_use]
-    pub const fn id(&self) -> &SpiffeId {
-        &self.id
-    }
-}
-
-impl fmt::Display for VerifiedIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.id.fmt(f)
-    }
-}
-
-/// Ways around verification, each with what it leaves to the caller.
-#[derive(Debug, Clone, Copy)]
-pub struct Dangerous<'a> {
-    id: &'a SpiffeId,
-}
-
-impl Dangerous<'_> {
-    /// Takes the identity as proven.
-    ///
-    /// # Security
-    ///
-    /// The caller vouches that the process it talks to is this very instance. An agent that can
-    /// choose the id acts with the rights of any agent that it can name: never pass an id that came
-    /// from the agent, its model, its request or its environment.
-    #[must_use]
-    pub fn assume_verified(self) -> VerifiedIdentity {
-        VerifiedIdentity { id: self.id.clone() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,13 +302,5 @@ mod tests {
         let class = SpiffeId::parse("spiffe://e.org/agent").unwrap();
         assert!(!class.contains_text("spiffe://e.org/agent/../root"));
         assert!(!class.contains_text("spiffe://e.org/agent/"));
-    }
-
-    #[test]
-    fn an_identity_is_verified_through_the_door_alone() {
-        let id = SpiffeId::parse("spiffe://e.org/agent/7").unwrap();
-        let identity = id.dangerous().assume_verified();
-        assert_eq!(identity.id(), &id);
-        assert_eq!(identity.to_string(), "spiffe://e.org/agent/7");
     }
 }

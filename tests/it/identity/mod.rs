@@ -1,0 +1,3 @@
+//! Who an agent is, and what does not prove it.
+
+mod possession;
