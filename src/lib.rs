@@ -101,6 +101,7 @@
 //! A feature adds API and never changes a decision or a byte.
 //!
 //! - `macros` (default): `#[guarded]` and `#[derive(Action)]`.
+//! - `jwt`: `identity::jwt`, identities from JWT-SVIDs and tokens of OpenID Connect issuers.
 //! - `testing`: fixed clock, keys and entropy, fixtures and proptest strategies, for the tests of
 //!   hosts.
 

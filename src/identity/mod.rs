@@ -45,12 +45,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "jwt")]
+pub mod jwt;
 pub mod possession;
 mod spiffe;
 
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "jwt")]
+pub use self::jwt::{JwtError, JwtVerifier};
 pub use self::possession::{Answer, Challenge, PossessionError, PossessionVerifier};
 pub use self::spiffe::{MAX_SPIFFE_ID_BYTES, MAX_TRUST_DOMAIN_BYTES, SpiffeId, SpiffeIdError};
 use crate::digest::Digest;
@@ -315,6 +319,10 @@ pub enum IdentityError {
     /// The answer to a challenge is refused.
     #[error(transparent)]
     Possession(#[from] PossessionError),
+    /// The token is refused.
+    #[cfg(feature = "jwt")]
+    #[error(transparent)]
+    Jwt(#[from] JwtError),
     /// A verifier of the host's own refuses.
     #[error("the identity is refused")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -335,6 +343,8 @@ impl IdentityError {
             Self::ClockBack => "identity.clock_back",
             Self::Entropy(_) => "identity.entropy",
             Self::Possession(error) => error.code(),
+            #[cfg(feature = "jwt")]
+            Self::Jwt(error) => error.code(),
             Self::Refused(_) => "identity.refused",
         }
     }
@@ -365,6 +375,48 @@ pub enum SetupError {
     /// More than [`MAX_KNOWN`] instances.
     #[error("more than {MAX_KNOWN} identities")]
     TooMany,
+    /// The sort of token does not know the algorithm.
+    #[cfg(feature = "jwt")]
+    #[error("JWT-SVIDs are not signed by {algorithm}")]
+    Algorithm {
+        /// The algorithm.
+        algorithm: jwt::Algorithm,
+    },
+    /// No key is for the pinned algorithm.
+    #[cfg(feature = "jwt")]
+    #[error("none of the keys is for {algorithm}")]
+    NoKey {
+        /// The pinned algorithm.
+        algorithm: jwt::Algorithm,
+    },
+    /// The id of a trust domain has a path.
+    #[cfg(feature = "jwt")]
+    #[error("`{id}` is no trust domain: it has a path")]
+    TrustDomain {
+        /// The id.
+        id: SpiffeId,
+    },
+    /// The issuer is empty, too long, or holds hidden characters.
+    #[cfg(feature = "jwt")]
+    #[error("the issuer `{issuer}` is empty, too long, or holds hidden characters")]
+    Issuer {
+        /// The issuer as given, escaped and cut short.
+        issuer: String,
+    },
+    /// The subject is empty, too long, holds hidden characters, or was said before.
+    #[cfg(feature = "jwt")]
+    #[error("the subject `{subject}` is empty, too long, not plain text, or there already")]
+    Subject {
+        /// The subject as given, escaped and cut short.
+        subject: String,
+    },
+    /// Two subjects would be one identity.
+    #[cfg(feature = "jwt")]
+    #[error("`{id}` is another subject already")]
+    SharedId {
+        /// The identity.
+        id: SpiffeId,
+    },
 }
 
 impl SetupError {
@@ -376,6 +428,18 @@ impl SetupError {
             Self::SecondKey { .. } => "identity_setup.second_key",
             Self::SharedKey { .. } => "identity_setup.shared_key",
             Self::TooMany => "identity_setup.too_many",
+            #[cfg(feature = "jwt")]
+            Self::Algorithm { .. } => "identity_setup.algorithm",
+            #[cfg(feature = "jwt")]
+            Self::NoKey { .. } => "identity_setup.no_key",
+            #[cfg(feature = "jwt")]
+            Self::TrustDomain { .. } => "identity_setup.trust_domain",
+            #[cfg(feature = "jwt")]
+            Self::Issuer { .. } => "identity_setup.issuer",
+            #[cfg(feature = "jwt")]
+            Self::Subject { .. } => "identity_setup.subject",
+            #[cfg(feature = "jwt")]
+            Self::SharedId { .. } => "identity_setup.shared_id",
         }
     }
 }
