@@ -142,6 +142,7 @@ pub use countersign_macros::{Action, guarded};
 /// The Rust code of the pages beside this documentation, compiled and run with its own.
 #[cfg(all(doctest, feature = "macros"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/approvals.md")]
 #[doc = include_str!("../docs/correlate.md")]
 #[doc = include_str!("../docs/design.md")]
 #[doc = include_str!("../docs/replay.md")]

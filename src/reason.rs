@@ -161,6 +161,31 @@ reasons! {
     ScopeAction = "scope.action": "the task was not given this action of the host";
     ScopeOpaque = "scope.opaque": "a part of the action could not be understood, and the task grants no such part";
 
+    ApprovalMalformed = "approval.malformed": "the signed document is no approval";
+    ApprovalUnknownRequest = "approval.unknown_request": "nothing is pending under this request";
+    ApprovalWrongSession = "approval.wrong_session": "the approval is for another session";
+    ApprovalWrongAction = "approval.wrong_action": "the approval is for another action than its request";
+    ApprovalWrongDomain = "approval.wrong_domain": "the request asks nobody for this domain";
+    ApprovalWrongQuorum = "approval.wrong_quorum": "the request does not ask this quorum";
+    ApprovalScopeChanged = "approval.scope_changed": "the approval is for another scope than the one that holds now";
+    ApprovalBundleChanged = "approval.bundle_changed": "the approval is for another bundle than the one that holds now";
+    ApprovalExpired = "approval.expired": "the approval, or its request, has expired";
+    ApprovalNotYetValid = "approval.not_yet_valid": "the approval is dated later than now";
+    ApprovalBeforeRequest = "approval.before_request": "the approval is dated before what it approves was asked for";
+    ApprovalTooLong = "approval.too_long": "the approval would hold for longer than approvals may";
+    ApprovalUnknownKey = "approval.unknown_key": "the key of the approval is nobody's";
+    ApprovalWrongPerson = "approval.wrong_person": "the key of the approval is not the key of the person that it names";
+    ApprovalNotEligible = "approval.not_eligible": "the approver has no role that the quorum counts";
+    ApprovalRequester = "approval.requester": "the approver is the one for whom the task is done";
+    ApprovalOwner = "approval.owner": "the approver is the owner of the task, and the quorum does not count owners";
+    ApprovalAgent = "approval.agent": "an agent or a service cannot approve";
+    ApprovalDuplicate = "approval.duplicate": "this person has approved this already";
+    ApprovalUsed = "approval.used": "what was approved has been used";
+    ApprovalRevoked = "approval.revoked": "the approval was revoked";
+    ApprovalRejected = "approval.rejected": "a person has rejected the action";
+    ApprovalTooManyPending = "approval.too_many_pending": "too many approvals are pending in this session";
+    ApprovalTooMany = "approval.too_many": "the request, or the session, holds no more approvals";
+
     LimitActions = "limit.actions": "the task has used up its actions";
     LimitRate = "limit.rate": "the task acts too fast";
     LimitDenials = "limit.denials": "the task was denied too often and is stopped";

@@ -3,15 +3,23 @@
 //! A [`Directory`] says whose key is whose. Everything that people sign travels as a [`Signed`] document
 //! and is held against it.
 
+pub mod approval;
+mod body;
 mod directory;
 pub mod limits;
+mod refusal;
 mod revocation;
 mod signed;
 mod signed_scope;
 
+pub use self::approval::{
+    Approval, ApprovalRequest, Approver, AsyncApprover, Moment, Parties, Pending, Review, Tally,
+};
+pub use self::body::BodyError;
 pub use self::directory::{
     Directory, DirectoryError, MAX_ID_BYTES, MAX_PEOPLE, MAX_PER_PERSON, Person, PersonKind,
 };
+pub use self::refusal::Refusal;
 pub use self::revocation::{
     Generation, MAX_REVOKED, MAX_REVOKED_IN_ALL, RevocationDraft, RevocationError, RevocationList,
     Revocations, Revoked, Subjects, VerifiedRevocations,

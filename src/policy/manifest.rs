@@ -24,6 +24,32 @@ pub struct Quorum {
     pub roles: Vec<String>,
     /// How many different people it takes.
     pub of: u32,
+    /// Whether the owner of the task counts among them.
+    #[serde(default)]
+    pub owner: OwnerRule,
+}
+
+/// Whether a quorum counts the owner of the task. The one for whom the task is done never counts, unless
+/// it is the owner and the quorum counts owners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnerRule {
+    /// It takes others.
+    #[default]
+    Excluded,
+    /// The owner is one of them, if it has one of the roles.
+    Counts,
+}
+
+impl OwnerRule {
+    /// Returns the name in manifests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Excluded => "excluded",
+            Self::Counts => "counts",
+        }
+    }
 }
 
 /// Caps that the bundle puts on every scope; the smaller of both holds.
@@ -118,6 +144,14 @@ mod tests {
         check(&format!(r#"{{{head},"limits":{{"scope_days":1}}}}"#), false);
         check(&format!(r#"{{{head},"quorums":[{{"name":"sre","roles":[],"of":1}}]}}"#), false);
         check(&format!(r#"{{{head},"quorums":[{{"name":"sre","roles":["x"],"of":0}}]}}"#), false);
+        let owner = |rule| {
+            format!(
+                r#"{{{head},"quorums":[{{"name":"q","roles":["x"],"of":1,"owner":"{rule}"}}]}}"#
+            )
+        };
+        check(&owner("counts"), true);
+        check(&owner("excluded"), true);
+        check(&owner("Counts"), false);
         let quorum = |n| format!(r#"{{"name":"q{n}","roles":["r"],"of":1}}"#);
         let many = |n: usize| (0..n).map(quorum).collect::<Vec<_>>().join(",");
         check(&format!(r#"{{{head},"quorums":[{}]}}"#, many(8)), true);

@@ -11,6 +11,8 @@
     reason = "a test that meets what it did not expect panics"
 )]
 
+mod approval_laws;
+mod approvals;
 mod attack_strings;
 mod bundle;
 mod cedar_traps;

@@ -2,6 +2,7 @@
 
 pub(crate) mod corpora;
 pub(crate) mod gate;
+pub(crate) mod people;
 
 use std::future::Future;
 use std::pin::pin;
