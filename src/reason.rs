@@ -185,6 +185,34 @@ reasons! {
     ApprovalRejected = "approval.rejected": "a person has rejected the action";
     ApprovalTooManyPending = "approval.too_many_pending": "too many approvals are pending in this session";
     ApprovalTooMany = "approval.too_many": "the request, or the session, holds no more approvals";
+    ApprovalPattern = "approval.pattern": "the pattern of the standing grant cannot be used in this scope";
+
+    ElevationMalformed = "elevation.malformed": "the signed document is no elevation";
+    ElevationAbsent = "elevation.absent": "the bundle names nobody who may add to a scope in this way";
+    ElevationWrongTask = "elevation.wrong_task": "the elevation is for another task";
+    ElevationWrongScope = "elevation.wrong_scope": "the elevation adds to a scope that the session does not have";
+    ElevationPattern = "elevation.pattern": "what the elevation adds cannot be used in this scope";
+    ElevationNotYetValid = "elevation.not_yet_valid": "the elevation is dated later than now";
+    ElevationExpired = "elevation.expired": "the elevation has expired";
+    ElevationTooLong = "elevation.too_long": "the elevation would hold for longer than the bundle allows";
+    ElevationPastScope = "elevation.past_scope": "the elevation would outlive its scope";
+    ElevationEnded = "elevation.ended": "the elevation was ended before its time";
+    ElevationUnknownKey = "elevation.unknown_key": "the key of the elevation is nobody's";
+    ElevationNotEligible = "elevation.not_eligible": "the signer has no role that the quorum counts";
+    ElevationRequester = "elevation.requester": "the signer is the one for whom the task is done";
+    ElevationOwner = "elevation.owner": "the signer is the owner of the task, and the quorum does not count owners";
+    ElevationAgent = "elevation.agent": "an agent or a service cannot add to a scope";
+    ElevationDuplicate = "elevation.duplicate": "this person has signed this elevation already";
+    ElevationRevoked = "elevation.revoked": "the elevation was revoked";
+    ElevationTooMany = "elevation.too_many": "the session holds no more elevations";
+
+    LeaseUnknown = "lease.unknown": "there is no such lease of a secret";
+    LeaseWrongSession = "lease.wrong_session": "the secret was leased in another session";
+    LeaseWrongInstance = "lease.wrong_instance": "the secret was leased to another instance";
+    LeaseWrongAction = "lease.wrong_action": "the secret was leased for another action";
+    LeaseExpired = "lease.expired": "the lease of the secret has expired";
+    LeaseUsed = "lease.used": "the lease of the secret was used";
+    LeaseTooMany = "lease.too_many": "too many secrets are on lease in this session";
 
     LimitActions = "limit.actions": "the task has used up its actions";
     LimitRate = "limit.rate": "the task acts too fast";

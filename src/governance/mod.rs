@@ -5,12 +5,17 @@
 
 pub mod approval;
 mod body;
+mod collected;
 mod directory;
+mod elevation;
+mod fragment;
+mod lease;
 pub mod limits;
 mod refusal;
 mod revocation;
 mod signed;
 mod signed_scope;
+mod standing;
 
 pub use self::approval::{
     Approval, ApprovalRequest, Approver, AsyncApprover, Moment, Parties, Pending, Review, Tally,
@@ -19,6 +24,12 @@ pub use self::body::BodyError;
 pub use self::directory::{
     Directory, DirectoryError, MAX_ID_BYTES, MAX_PEOPLE, MAX_PER_PERSON, Person, PersonKind,
 };
+pub use self::elevation::{
+    Elevated, Elevation, ElevationDraft, ElevationError, Elevations, MAX_ELEVATIONS,
+    MAX_JUSTIFICATION_CHARS, MIN_JUSTIFICATION_CHARS,
+};
+pub use self::fragment::Fragment;
+pub use self::lease::{LeaseTerms, Leases, MAX_LEASE, MAX_LEASES, SecretLease};
 pub use self::refusal::Refusal;
 pub use self::revocation::{
     Generation, MAX_REVOKED, MAX_REVOKED_IN_ALL, RevocationDraft, RevocationError, RevocationList,
@@ -26,3 +37,7 @@ pub use self::revocation::{
 };
 pub use self::signed::{DocumentError, DocumentKind, MAX_SIGNED_BYTES, Signed};
 pub use self::signed_scope::{ScopeTrustError, SignedScope, SignedScopeError};
+pub use self::standing::{
+    Countersigned, MAX_GRANTS, MAX_STANDING, MAX_USES, StandingDraft, StandingGrant,
+    StandingGrants, StandingMet,
+};

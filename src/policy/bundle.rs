@@ -206,6 +206,7 @@ impl Authored {
         let snapshot = Snapshot {
             digest: self.files.digest(&format!("{generated}{}", registered(&self.tools, &actions))),
             schema_digest,
+            elevations: manifest.elevations(),
             name: manifest.name,
             version: manifest.version,
             quorums: manifest.quorums,

@@ -52,6 +52,33 @@ impl OwnerRule {
     }
 }
 
+/// The longest elevation that a bundle may allow, in minutes.
+const MAX_ELEVATION_MINUTES: u32 = 8 * 60;
+
+/// The longest breaking of the glass that a bundle may allow, in minutes.
+const MAX_BREAK_GLASS_MINUTES: u32 = 60;
+
+/// Who may add to a scope for a while. What is absent is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ElevationRules {
+    /// Elevations.
+    pub elevation: Option<ElevationRule>,
+    /// Elevations that break the glass; never longer than the others.
+    pub break_glass: Option<ElevationRule>,
+}
+
+/// Who may add to a scope, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ElevationRule {
+    /// The name of the quorum that must sign.
+    pub quorum: String,
+    /// How many minutes it may hold at most.
+    pub minutes: u32,
+}
+
 /// Caps that the bundle puts on every scope; the smaller of both holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +112,8 @@ pub(super) struct Manifest {
     pub(super) quorums: Vec<Quorum>,
     #[serde(default)]
     pub(super) limits: BundleLimits,
+    elevation: Option<ElevationRule>,
+    break_glass: Option<ElevationRule>,
 }
 
 impl Manifest {
@@ -115,7 +144,29 @@ impl Manifest {
                 return Err(format!("the quorum `{}` names nobody", quorum.name));
             }
         }
+        self.check_elevations(&names)
+    }
+
+    fn check_elevations(&self, quorums: &BTreeSet<&str>) -> Result<(), String> {
+        let longest = self.elevation.as_ref().map_or(MAX_BREAK_GLASS_MINUTES, |rule| rule.minutes);
+        for (name, rule, most) in [
+            ("elevation", &self.elevation, MAX_ELEVATION_MINUTES),
+            ("break_glass", &self.break_glass, longest.min(MAX_BREAK_GLASS_MINUTES)),
+        ] {
+            let Some(rule) = rule else { continue };
+            if !quorums.contains(rule.quorum.as_str()) {
+                return Err(format!("`{name}` names a quorum that is not there"));
+            }
+            if rule.minutes == 0 || rule.minutes > most {
+                return Err(format!("`{name}` may hold for 1 to {most} minutes"));
+            }
+        }
         Ok(())
+    }
+
+    /// Returns who may add to scopes.
+    pub(super) fn elevations(&self) -> ElevationRules {
+        ElevationRules { elevation: self.elevation.clone(), break_glass: self.break_glass.clone() }
     }
 }
 
@@ -152,6 +203,22 @@ mod tests {
         check(&owner("counts"), true);
         check(&owner("excluded"), true);
         check(&owner("Counts"), false);
+        let rules = |rules: &str| {
+            format!(r#"{{{head},"quorums":[{{"name":"q","roles":["x"],"of":1}}],{rules}}}"#)
+        };
+        check(&rules(r#""elevation":{"quorum":"q","minutes":480}"#), true);
+        check(&rules(r#""elevation":{"quorum":"q","minutes":481}"#), false);
+        check(&rules(r#""elevation":{"quorum":"q","minutes":0}"#), false);
+        check(&rules(r#""elevation":{"quorum":"r","minutes":5}"#), false);
+        check(&rules(r#""elevation":{"quorum":"q"}"#), false);
+        check(&rules(r#""break_glass":{"quorum":"q","minutes":60}"#), true);
+        check(&rules(r#""break_glass":{"quorum":"q","minutes":61}"#), false);
+        let both = |minutes: u32| {
+            let short = format!(r#""break_glass":{{"quorum":"q","minutes":{minutes}}}"#);
+            rules(&format!(r#""elevation":{{"quorum":"q","minutes":30}},{short}"#))
+        };
+        check(&both(30), true);
+        check(&both(31), false);
         let quorum = |n| format!(r#"{{"name":"q{n}","roles":["r"],"of":1}}"#);
         let many = |n: usize| (0..n).map(quorum).collect::<Vec<_>>().join(",");
         check(&format!(r#"{{{head},"quorums":[{}]}}"#, many(8)), true);

@@ -20,7 +20,7 @@ mod source;
 
 pub use self::bundle::{Authored, Enforced, LoadError, Tested, Validated};
 pub use self::cases::CaseFailure;
-pub use self::manifest::{BundleLimits, OwnerRule, Quorum};
+pub use self::manifest::{BundleLimits, ElevationRule, ElevationRules, OwnerRule, Quorum};
 pub use self::request::{Counters, RequestFacts};
 pub use self::schema::BASE_SCHEMA;
 pub use self::snapshot::{Principal, PrincipalGroup, Snapshot, Verdict};

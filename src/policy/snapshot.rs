@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::identity::SpiffeId;
 use crate::policy::entities::Store;
 use crate::policy::index::{Index, Positions};
-use crate::policy::manifest::{BundleLimits, Quorum};
+use crate::policy::manifest::{BundleLimits, ElevationRules, Quorum};
 use crate::policy::request::{RequestFacts, Types, action_uid, context};
 use crate::reason::Reason;
 use crate::tool::ToolManifest;
@@ -35,6 +35,7 @@ pub struct Snapshot {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) quorums: Vec<Quorum>,
+    pub(super) elevations: ElevationRules,
     pub(super) limits: BundleLimits,
     pub(super) tools: ToolManifest,
     /// The registered kinds of hosts, each with its domain.
@@ -252,6 +253,12 @@ impl Snapshot {
     #[must_use]
     pub fn quorums(&self) -> &[Quorum] {
         &self.quorums
+    }
+
+    /// Returns who may add to scopes for a while.
+    #[must_use]
+    pub const fn elevations(&self) -> &ElevationRules {
+        &self.elevations
     }
 
     /// Returns the caps that the bundle puts on scopes.

@@ -20,11 +20,13 @@ mod correlate;
 mod crash;
 mod decisions;
 mod delegation;
+mod elevations;
 mod evidence;
 #[cfg(feature = "macros")]
 mod guard;
 mod hostile;
 mod identity;
+mod leases;
 mod policy_laws;
 mod regressions;
 mod replay;

@@ -22,4 +22,5 @@ pub use self::table::{
     Presented, Used, Withheld,
 };
 
+pub(in crate::governance) use self::request::MAX_SCOPES;
 pub(in crate::governance) use crate::governance::Refusal;

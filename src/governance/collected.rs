@@ -1,0 +1,80 @@
+//! Documents with one body, signed by several people: who of them counts at this moment.
+
+use crate::governance::Signed;
+use crate::governance::approval::quorum::{Ineligible, Moment, Tally, eligible};
+use crate::governance::approval::{MAX_VOTES, Used};
+use crate::policy::Quorum;
+
+/// Why a signature does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    UnknownKey,
+    Ineligible(Ineligible),
+    Revoked,
+    Duplicate,
+    TooMany,
+}
+
+/// The signatures under one body, at most one of each person.
+#[derive(Debug, Default)]
+pub(super) struct Collected(Vec<Signed>);
+
+impl Collected {
+    /// Takes one more. One that does not hold any more makes room for another of its person.
+    pub(super) fn add(
+        &mut self,
+        signed: &Signed,
+        quorum: &Quorum,
+        moment: &Moment<'_>,
+    ) -> Result<(), Fault> {
+        let person = check(signed, quorum, moment)?;
+        if self.holding(quorum, moment).any(|(_, other)| *other == *person) {
+            return Err(Fault::Duplicate);
+        }
+        self.0.retain(|other| check(other, quorum, moment).is_ok());
+        if self.0.len() >= MAX_VOTES {
+            return Err(Fault::TooMany);
+        }
+        self.0.push(signed.clone());
+        Ok(())
+    }
+
+    /// Counts those that hold at this moment.
+    pub(super) fn tally(&self, quorum: &Quorum, moment: &Moment<'_>) -> Tally {
+        let keys = self.holding(quorum, moment).map(|(signed, _)| signed.key());
+        Tally::count(quorum, moment.parties, moment.directory, keys)
+    }
+
+    /// Returns what a decision rests on: the people who count, sorted, each with a document.
+    pub(super) fn used(&self, quorum: &Quorum, moment: &Moment<'_>) -> Vec<Used> {
+        let used = |(signed, person): (&Signed, &str)| Used {
+            approver: person.into(),
+            id: signed.digest(),
+        };
+        let mut used: Vec<Used> = self.holding(quorum, moment).map(used).collect();
+        used.sort_unstable();
+        used
+    }
+
+    fn holding<'a>(
+        &'a self,
+        quorum: &Quorum,
+        moment: &Moment<'a>,
+    ) -> impl Iterator<Item = (&'a Signed, &'a str)> {
+        self.0.iter().filter_map(|signed| Some((signed, check(signed, quorum, moment).ok()?)))
+    }
+}
+
+/// Finds who signed, if that person counts.
+pub(super) fn check<'a>(
+    signed: &Signed,
+    quorum: &Quorum,
+    moment: &Moment<'a>,
+) -> Result<&'a str, Fault> {
+    let person = moment.directory.person(signed.key()).ok_or(Fault::UnknownKey)?;
+    eligible(quorum, person, moment.parties).map_err(Fault::Ineligible)?;
+    if (moment.is_revoked)(signed) {
+        return Err(Fault::Revoked);
+    }
+    Ok(&person.id)
+}
