@@ -220,6 +220,8 @@ reasons! {
     LimitTargets = "limit.distinct_targets": "the task has touched too many different targets";
     LimitEgress = "limit.egress_bytes": "the task has used up the bytes that it may send out";
     LimitAccelerator = "limit.accelerator_seconds": "the task has used up its accelerator time";
+    LimitDomain = "limit.domain": "the task has used up its actions in this domain";
+    LimitTool = "limit.tool": "the task has used up its calls of this tool";
     LimitSpend = "limit.spend": "the task has used up its money";
 
     PolicyForbid = "policy.forbid": "a policy forbids it";

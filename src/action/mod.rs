@@ -12,6 +12,7 @@ mod effects;
 mod from_json;
 mod host_action;
 mod infrastructure;
+mod per_domain;
 pub(crate) mod record;
 mod texts;
 mod workload;
@@ -43,6 +44,7 @@ pub use self::infrastructure::{
     ChangeIdentity, ChangePrivilege, Connect, Exec, InstallPackage, Listen, MutateInfrastructure,
     Transport, Tunnel, TunnelDirection, UseSecret,
 };
+pub(crate) use self::per_domain::PerDomain;
 pub use self::record::RecordError;
 pub(crate) use self::texts::TextList;
 pub use self::texts::{SharedText, TextSet};

@@ -47,6 +47,7 @@ pub(crate) fn capped(limits: &SessionLimits, caps: &BundleLimits) -> SessionLimi
         per_minute: cap(limits.per_minute, caps.per_minute),
         denials: cap(limits.denials, caps.denials),
         distinct_targets: cap(limits.distinct_targets, caps.distinct_targets),
+        domains: limits.domains.smaller(caps.domains.into()),
         ..limits.clone()
     }
 }

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::action::record::{Members, flag, open, parse, text, whole, write_texts};
-use crate::action::{Domain, Effect, Provenance, RecordError};
+use crate::action::{Domain, Effect, PerDomain, Provenance, RecordError};
 use crate::authorizer::gates::{Approved, Question};
 use crate::authorizer::witness::Transcript;
-use crate::governance::limits::{BY_NAME, Ledger, Past, PerDomain, Used, domain_counter};
+use crate::governance::limits::Ledger;
+use crate::governance::usage::{BY_NAME, Past, Used, domain_counter};
 use crate::reason::Reason;
 use crate::receipt::MAX_LABELS;
 use crate::scope::MAX_DELEGATION_DEPTH;
@@ -55,6 +56,7 @@ pub(crate) fn write<'e>(
             whole(&mut out, "proposals", hop.ledger.proposals());
             write_links(&mut out, above_links.get(index).copied().unwrap_or_default());
             write_spend(&mut out, hop.ledger.spend());
+            write_tools(&mut out, hop.ledger);
             out.push('}');
         }
         out.push(']');
@@ -88,6 +90,7 @@ pub(crate) fn write<'e>(
     }
     text(&mut out, "task", own.scope.task());
     whole(&mut out, "time", question.now.as_millis());
+    write_tools(&mut out, own.ledger);
     whole(&mut out, "v", VERSION);
     out.push('}');
     out
@@ -121,6 +124,18 @@ fn write_known<'e>(out: &mut String, ledger: &Ledger, effects: impl Iterator<Ite
             out.push_str(&index.to_string());
         }
         out.push(']');
+    }
+}
+
+/// Writes how often the tools were called that have a limit of their own.
+fn write_tools(out: &mut String, ledger: &Ledger) {
+    if !ledger.tools().is_empty() {
+        open(out, "tools");
+        out.push('{');
+        for (tool, calls) in ledger.tools() {
+            whole(out, tool, *calls);
+        }
+        out.push('}');
     }
 }
 
@@ -286,6 +301,7 @@ fn read_hop(members: &mut Members<'_>) -> Result<HopFacts, RecordError> {
             used: read_used(members.value("counters")?)?,
             proposals: members.whole("proposals")?,
             spend: read_spend(members.maybe("spend"))?,
+            tools: read_tools(members.maybe("tools"))?,
         },
         known: read_known(members.maybe("known"))?,
         scope_paths: Transcript::read(members.maybe("scope_paths"), "scope_paths")?,
@@ -374,6 +390,17 @@ fn read_spend(value: Option<&Value>) -> Result<Option<BTreeMap<Box<str>, Decimal
             amounts.ok_or_else(wrong)?.iter().map(amount).collect::<Result<_, _>>().map(Some)
         }
     }
+}
+
+fn read_tools(value: Option<&Value>) -> Result<BTreeMap<Box<str>, u64>, RecordError> {
+    let wrong = || RecordError::new("", "tools", "is no list of calls");
+    let Some(value) = value else { return Ok(BTreeMap::new()) };
+    let tools = value.as_object().filter(|tools| !tools.is_empty()).ok_or_else(wrong)?;
+    let count = |(tool, count): (&str, &Value)| {
+        let count = count.as_number().and_then(|count| count.to_u64());
+        Ok((tool.into(), count.filter(|count| *count > 0).ok_or_else(wrong)?))
+    };
+    tools.iter().map(count).collect()
 }
 
 fn read_known(value: Option<&Value>) -> Result<Vec<usize>, RecordError> {

@@ -20,7 +20,7 @@ use crate::receipt::{
     Counters, EndStatus, Group, MAX_LABELS, OutcomeRecord, OutcomeStatus, SessionHead, SessionId,
     Ticket, Turnstile,
 };
-use crate::session::state::{Stage, State, counters, labels_with};
+use crate::session::state::{Stage, State, labels_with};
 use crate::time::Timestamp;
 
 /// The most groups that may wait for somebody to store them.
@@ -147,7 +147,7 @@ impl Live {
             facts: &facts,
             bundle: snapshot.digest(),
             approvals: &[],
-            counters: counters(ledger.used()),
+            counters: ledger.past().counters(),
             labels: &held,
             until,
             now,
@@ -375,7 +375,7 @@ impl Live {
 
     /// The counters of the session, as receipts carry them.
     pub(crate) fn counters(&self) -> Counters<'static> {
-        counters(self.place.own.ledger().used())
+        self.place.own.ledger().past().counters()
     }
 
     /// Settles what a call had reserved, with every hop. `used` says what of a reservation is gone.

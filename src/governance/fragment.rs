@@ -68,7 +68,7 @@ impl Fragment {
         descriptor.touch = self.touch.clone();
         descriptor.reach = self.reach.clone();
         descriptor.run = self.run.clone();
-        CompiledScope::recompile(&Scope::from_descriptor(&descriptor)?, paths)
+        CompiledScope::compile_untrusted(&Scope::from_descriptor(&descriptor)?, paths)
     }
 }
 

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::action::{Domain, Effect, Target, Usage};
+use crate::action::{Domain, Effect, PerDomain, Target, Usage};
 use crate::digest::Digest;
+use crate::governance::usage::{Past, Used};
 use crate::reason::Reason;
 use crate::scope::TaskLimits;
 use crate::time::Timestamp;
@@ -32,6 +33,10 @@ pub struct SessionLimits {
     pub accelerator_seconds: u64,
     /// Money by currency.
     pub spend: Arc<BTreeMap<Box<str>, Decimal>>,
+    /// Allowed actions that touch a domain; none where there is no such limit.
+    pub(crate) domains: PerDomain<Option<u64>>,
+    /// Allowed calls of single tools, by `server/name`.
+    pub(crate) tools: Arc<BTreeMap<Box<str>, u64>>,
 }
 
 impl SessionLimits {
@@ -46,36 +51,21 @@ impl SessionLimits {
             egress_bytes: task.egress_bytes,
             accelerator_seconds: task.accelerator_seconds,
             spend: Arc::new(task.spend.clone()),
-        }
-    }
-}
-
-/// One value for each of the four domains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct PerDomain<T> {
-    application: T,
-    infrastructure: T,
-    data: T,
-    workload: T,
-}
-
-impl<T: Copy> PerDomain<T> {
-    pub(crate) const fn get(&self, domain: Domain) -> T {
-        match domain {
-            Domain::Application => self.application,
-            Domain::Infrastructure => self.infrastructure,
-            Domain::Data => self.data,
-            Domain::Workload => self.workload,
+            domains: task.domains,
+            tools: Arc::new(task.tools.clone()),
         }
     }
 
-    pub(crate) const fn get_mut(&mut self, domain: Domain) -> &mut T {
-        match domain {
-            Domain::Application => &mut self.application,
-            Domain::Infrastructure => &mut self.infrastructure,
-            Domain::Data => &mut self.data,
-            Domain::Workload => &mut self.workload,
-        }
+    /// Returns how many allowed actions may touch `domain`, where there is a limit of its own.
+    #[must_use]
+    pub const fn domain(&self, domain: Domain) -> Option<u64> {
+        self.domains.get(domain)
+    }
+
+    /// Returns how often the tool `server/name` may be called, where there is a limit of its own.
+    #[must_use]
+    pub fn tool(&self, id: &str) -> Option<u64> {
+        self.tools.get(id).copied()
     }
 }
 
@@ -94,30 +84,12 @@ pub struct Ledger {
     window: VecDeque<u64>,
     /// Proposals in the window of which only the number is known.
     forgotten_proposals: u64,
+    /// When those were made at the latest; none where they are in the window for good.
+    forgotten_until: Option<u64>,
+    /// Calls of the tools that have a limit.
+    tools: BTreeMap<Box<str>, u64>,
     spend: BTreeMap<Box<str>, Decimal>,
     spend_unknown: bool,
-}
-
-/// The counters of a session, as facts and receipts carry them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Used {
-    pub(crate) accelerator_seconds: u64,
-    pub(crate) actions: u64,
-    /// Allowed actions that touched each domain; none of them is above `actions`.
-    pub(crate) domains: PerDomain<u64>,
-    pub(crate) denials: u64,
-    pub(crate) distinct_targets: u64,
-    pub(crate) egress_bytes: u64,
-}
-
-/// All that a ledger decides by, beside the targets that it knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Past {
-    pub(crate) used: Used,
-    /// Proposals in the rate window, that of the call among them.
-    pub(crate) proposals: u64,
-    /// Money by currency, where it is known.
-    pub(crate) spend: Option<BTreeMap<Box<str>, Decimal>>,
 }
 
 /// What one allowed call has reserved.
@@ -147,30 +119,11 @@ pub struct Charge {
     reservation: Reservation,
     domains: PerDomain<bool>,
     targets: BTreeSet<u64>,
+    tools: BTreeMap<Box<str>, u64>,
     spend: BTreeMap<Box<str>, Decimal>,
 }
 
 impl Ledger {
-    /// Goes on from the counters of the last receipt of a session.
-    ///
-    /// Which targets were touched is not known any more, so that each counts as new; money spent is
-    /// not in the counters, so that none is left.
-    #[must_use]
-    pub fn resumed(counter: impl Fn(&str) -> Option<u64>) -> Self {
-        let domains = resumed_domains(&counter);
-        let counter = |name| counter(name).unwrap_or(u64::MAX);
-        Self {
-            actions: counter("actions"),
-            domains,
-            denials: counter("denials"),
-            egress_bytes: counter("egress_bytes"),
-            accelerator_seconds: counter("accelerator_seconds"),
-            forgotten_targets: counter("distinct_targets"),
-            spend_unknown: true,
-            ..Self::default()
-        }
-    }
-
     /// Stands where a session stood before a call, as its facts say it. `known` are the effects of the
     /// call whose targets were known; `None` when they cannot have been.
     pub(crate) fn recalled<'a>(
@@ -178,19 +131,38 @@ impl Ledger {
         known: impl Iterator<Item = &'a Effect>,
     ) -> Option<Self> {
         let targets: HashSet<u64> = known.map(target_hash).collect::<Option<_>>()?;
-        Some(Self {
+        let forgotten_targets = past.used.distinct_targets.checked_sub(targets.len() as u64)?;
+        Some(Self { forgotten_targets, targets, ..Self::after(past.clone(), None) })
+    }
+
+    /// Stands where `past` ends, of which no target is known; its proposals were made at `last` at the
+    /// latest.
+    pub(crate) fn after(past: Past, last: Option<Timestamp>) -> Self {
+        Self {
             actions: past.used.actions,
             domains: past.used.domains,
             denials: past.used.denials,
             egress_bytes: past.used.egress_bytes,
             accelerator_seconds: past.used.accelerator_seconds,
-            forgotten_targets: past.used.distinct_targets.checked_sub(targets.len() as u64)?,
-            targets,
-            forgotten_proposals: past.proposals,
+            forgotten_targets: past.used.distinct_targets,
+            targets: HashSet::new(),
             window: VecDeque::new(),
-            spend: past.spend.clone().unwrap_or_default(),
+            forgotten_proposals: past.proposals,
+            forgotten_until: last.map(|last| last.as_millis().saturating_add(WINDOW_MILLIS)),
+            tools: past.tools,
             spend_unknown: past.spend.is_none(),
-        })
+            spend: past.spend.unwrap_or_default(),
+        }
+    }
+
+    /// Returns all that is kept, beside the known targets.
+    pub(crate) fn past(&self) -> Past {
+        Past {
+            used: self.used(),
+            proposals: self.proposals(),
+            tools: self.tools.clone(),
+            spend: self.spend().cloned(),
+        }
     }
 
     /// Returns all counters.
@@ -205,7 +177,7 @@ impl Ledger {
         }
     }
 
-    /// Returns how many proposals the rate window holds, that of the call among them; one more than
+    /// Returns how many proposals the rate window holds, that of the call among them; a number above
     /// the limit stands for all above it.
     pub(crate) fn proposals(&self) -> u64 {
         self.forgotten_proposals.saturating_add(self.window.len() as u64)
@@ -214,6 +186,11 @@ impl Ledger {
     /// Returns what was spent, by currency, where that is known.
     pub(crate) fn spend(&self) -> Option<&BTreeMap<Box<str>, Decimal>> {
         (!self.spend_unknown).then_some(&self.spend)
+    }
+
+    /// Returns how often tools that have a limit were called, by `server/name`; none that is zero.
+    pub(crate) const fn tools(&self) -> &BTreeMap<Box<str>, u64> {
+        &self.tools
     }
 
     /// Tells whether the target of `effect` was touched before.
@@ -269,10 +246,19 @@ impl Ledger {
         while self.window.front().is_some_and(|at| now.saturating_sub(*at) >= WINDOW_MILLIS) {
             self.window.pop_front();
         }
+        if self.forgotten_until.is_some_and(|until| now >= until) {
+            (self.forgotten_proposals, self.forgotten_until) = (0, None);
+        }
         // One more than the limit suffices to tell that it is passed.
         if self.window.len() as u64 <= limits.per_minute {
             self.window.push_back(now);
         }
+    }
+
+    /// Tells whether so much was denied that everything is, whatever comes next.
+    #[must_use]
+    pub const fn denials_tripped(&self, limits: &SessionLimits) -> bool {
+        self.denials >= limits.denials
     }
 
     /// Checks what does not depend on a single effect.
@@ -281,7 +267,7 @@ impl Ledger {
     ///
     /// Returns the limit that is used up.
     pub fn check_call(&self, limits: &SessionLimits) -> Result<(), Reason> {
-        if self.denials >= limits.denials {
+        if self.denials_tripped(limits) {
             return Err(Reason::LimitDenials);
         }
         if self.proposals() > limits.per_minute {
@@ -313,6 +299,17 @@ impl Ledger {
                 return Err(Reason::LimitTargets);
             }
         }
+        let domain = effect.domain();
+        if limits.domain(domain).is_some_and(|limit| self.actions_in(domain) >= limit) {
+            return Err(Reason::LimitDomain);
+        }
+        let tool = limited_tool(effect, limits);
+        if let Some((id, limit)) = &tool {
+            let called = |tools: &BTreeMap<Box<str>, u64>| tools.get(*id).copied().unwrap_or(0);
+            if called(&self.tools).saturating_add(called(&charge.tools)) >= *limit {
+                return Err(Reason::LimitTool);
+            }
+        }
         let reserved = &charge.reservation;
         let used = self.egress_bytes.saturating_add(reserved.egress_bytes);
         let (egress, seconds) = amounts(effect.usage(), limits, used)?;
@@ -338,7 +335,10 @@ impl Ledger {
             charge.spend.insert(currency.clone(), in_call);
         }
         charge.reservation = Reservation { egress_bytes: egress, accelerator_seconds: seconds };
-        *charge.domains.get_mut(effect.domain()) = true;
+        *charge.domains.get_mut(domain) = true;
+        if let Some((id, _)) = tool {
+            *charge.tools.entry(id.into()).or_insert(0) += 1;
+        }
         charge.targets.extend(target_hash(effect));
         Ok(())
     }
@@ -356,6 +356,10 @@ impl Ledger {
         self.egress_bytes = self.egress_bytes.saturating_add(reservation.egress_bytes);
         self.accelerator_seconds =
             self.accelerator_seconds.saturating_add(reservation.accelerator_seconds);
+        for (tool, calls) in charge.tools {
+            let count = self.tools.entry(tool).or_insert(0);
+            *count = count.saturating_add(calls);
+        }
         for (currency, amount) in charge.spend {
             let spent = self.spend.entry(currency).or_insert(Decimal::ZERO);
             match spent.checked_add(&amount) {
@@ -405,39 +409,15 @@ impl Ledger {
     }
 }
 
-/// The counters of the domains as the last receipt of a session has them; one that is zero is not
-/// there. Each action touches a domain, so that where they do not make up all actions they are not
-/// known, and each counts as much as it can.
-fn resumed_domains(counter: impl Fn(&str) -> Option<u64>) -> PerDomain<u64> {
-    let mut domains = PerDomain::default();
-    let mut sum = 0_u64;
-    for domain in Domain::ALL {
-        let count = counter(domain_counter(domain)).unwrap_or(0);
-        sum = sum.saturating_add(count);
-        *domains.get_mut(domain) = count;
+/// The tool that an effect calls, where it has a limit of its own.
+fn limited_tool<'a>(effect: &Effect, limits: &'a SessionLimits) -> Option<(&'a str, u64)> {
+    let Target::Tool { server, name, .. } = effect.target() else { return None };
+    if limits.tools.is_empty() {
+        return None;
     }
-    let actions = counter("actions").unwrap_or(u64::MAX);
-    if sum < actions {
-        for domain in Domain::ALL {
-            *domains.get_mut(domain) = actions;
-        }
-    }
-    domains
+    let found = limits.tools.get_key_value(format!("{server}/{name}").as_str());
+    found.map(|(id, limit)| (&**id, *limit))
 }
-
-/// The name of the counter of a domain, in receipts and facts.
-pub(crate) const fn domain_counter(domain: Domain) -> &'static str {
-    match domain {
-        Domain::Application => "actions:application",
-        Domain::Infrastructure => "actions:infrastructure",
-        Domain::Data => "actions:data",
-        Domain::Workload => "actions:workload",
-    }
-}
-
-/// The domains by name, as counters stand in receipts and facts.
-pub(crate) const BY_NAME: [Domain; 4] =
-    [Domain::Application, Domain::Data, Domain::Infrastructure, Domain::Workload];
 
 /// What an effect takes of bytes and accelerator seconds.
 ///
@@ -519,6 +499,8 @@ mod tests {
             egress_bytes: 100,
             accelerator_seconds: 10,
             spend: Arc::new(BTreeMap::from([("EUR".into(), Decimal::from(10_u64))])),
+            domains: PerDomain::default(),
+            tools: Arc::default(),
         }
     }
 
@@ -586,9 +568,73 @@ mod tests {
         assert_eq!(check(pay(4, "EUR")), Ok(()));
         assert_eq!(check(pay(5, "EUR")), Err(Reason::LimitSpend));
         assert_eq!(check(pay(1, "USD")), Err(Reason::LimitSpend));
-        let resumed = Ledger::resumed(|_| Some(0));
+        let resumed = Ledger::resumed(&limits(), 0, Timestamp::from_millis(0), |_| Some(0));
         let again = resumed.check_effect(&pay(1, "EUR"), &limits(), &mut Charge::default());
         assert_eq!(again, Err(Reason::LimitSpend));
+    }
+
+    #[test]
+    fn domains_and_tools_have_limits_of_their_own() {
+        let mut domains = PerDomain::default();
+        *domains.get_mut(Domain::Data) = Some(2);
+        let tools = Arc::new(BTreeMap::from([("srv/t".into(), 1)]));
+        let limits = SessionLimits { domains, tools, distinct_targets: 9, actions: 9, ..limits() };
+        let mut ledger = Ledger::default();
+        let mut run = |effects: &[Effect]| -> Result<(), Reason> {
+            let mut charge = Charge::default();
+            for effect in effects {
+                ledger.check_effect(effect, &limits, &mut charge)?;
+            }
+            ledger.charge(charge);
+            Ok(())
+        };
+        let read = || Effect::new(Kind::ReadData, table("t"));
+        let call = |name: &str| {
+            let (server, name) = ("srv".into(), name.into());
+            let target = Target::Tool { server, name, arguments: Default::default() };
+            Effect::new(Kind::ToolCall, target)
+        };
+        // Two effects of one call are one action.
+        assert_eq!(run(&[read(), read()]), Ok(()));
+        assert_eq!(run(&[read()]), Ok(()));
+        assert_eq!(run(&[read()]), Err(Reason::LimitDomain));
+        assert_eq!(run(&[call("u"), call("u")]), Ok(()));
+        assert_eq!(run(&[call("t"), call("t")]), Err(Reason::LimitTool));
+        assert_eq!(run(&[call("t")]), Ok(()));
+        assert_eq!(run(&[call("t")]), Err(Reason::LimitTool));
+        assert_eq!(run(&[call("u")]), Ok(()));
+        assert_eq!(ledger.actions_in(Domain::Data), 2);
+        assert_eq!(ledger.recent().collect::<Vec<_>>(), [Domain::Application, Domain::Data]);
+        assert_eq!(ledger.tools().len(), 1, "only those with a limit are counted");
+    }
+
+    #[test]
+    fn the_breaker_is_seen() {
+        let (mut ledger, limits) = (Ledger::default(), limits());
+        for _ in 0..2 {
+            assert!(!ledger.denials_tripped(&limits));
+            ledger.deny(std::iter::empty(), &limits);
+        }
+        assert!(ledger.denials_tripped(&limits));
+        assert_eq!(ledger.check_call(&limits), Err(Reason::LimitDenials));
+    }
+
+    #[test]
+    fn a_resumed_session_acts_as_if_all_calls_were_of_the_last_moment() {
+        let limits = limits();
+        let resumed =
+            |calls| Ledger::resumed(&limits, calls, Timestamp::from_millis(1000), |_| Some(0));
+        let at = |ledger: &mut Ledger, millis| {
+            ledger.tick(Timestamp::from_millis(millis), &limits);
+            ledger.check_call(&limits)
+        };
+        let mut ledger = resumed(1);
+        assert_eq!(at(&mut ledger, 60_000), Ok(()));
+        assert_eq!(at(&mut ledger, 60_999), Err(Reason::LimitRate));
+        let mut ledger = resumed(500);
+        assert_eq!(at(&mut ledger, 60_999), Err(Reason::LimitRate));
+        assert_eq!(at(&mut ledger, 61_000), Ok(()));
+        assert_eq!(at(&mut resumed(0), 1000), Ok(()));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod revocation;
 mod signed;
 mod signed_scope;
 mod standing;
+pub(crate) mod usage;
 
 pub use self::approval::{
     Approval, ApprovalRequest, Approver, AsyncApprover, Moment, Parties, Pending, Review, Tally,

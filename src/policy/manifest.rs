@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::policy::LoadError;
+use crate::scope::DomainLimits;
 use crate::value::{self, Limits};
 
 /// The most quorums of one bundle: each costs one more question when something is deferred.
@@ -96,6 +97,9 @@ pub struct BundleLimits {
     pub denials: Option<u64>,
     /// The most different targets of a session.
     pub distinct_targets: Option<u64>,
+    /// The most actions that touch a domain.
+    #[serde(default)]
+    pub domains: DomainLimits,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::action::path::{PathResolver, ResolvedPath, resolve_absolute};
+use crate::action::{Domain, PerDomain};
 use crate::digest::Digest;
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
@@ -55,6 +56,9 @@ pub const DEFAULT_DENIALS: u64 = 5;
 /// `limits.distinct_targets` where it is absent: a task touches few places, a scan touches many.
 pub const DEFAULT_DISTINCT_TARGETS: u64 = 20;
 
+/// The most tools with a limit of their own: each has a counter in every receipt.
+pub const MAX_LIMITED_TOOLS: usize = 64;
+
 /// How much a task may do of everything, with defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,6 +81,24 @@ pub struct TaskLimits {
     pub delegates: u64,
     /// Money in all, by currency in upper case; a currency that is absent has none.
     pub spend: BTreeMap<Box<str>, Decimal>,
+    /// Actions that touch a domain, where there is a limit.
+    pub(crate) domains: PerDomain<Option<u64>>,
+    /// Calls of single tools, by `server/name`.
+    pub(crate) tools: BTreeMap<Box<str>, u64>,
+}
+
+impl TaskLimits {
+    /// Returns how many actions may touch `domain`, where there is a limit of its own.
+    #[must_use]
+    pub const fn domain(&self, domain: Domain) -> Option<u64> {
+        self.domains.get(domain)
+    }
+
+    /// Returns how often the tool `server/name` may be called, where there is a limit of its own.
+    #[must_use]
+    pub fn tool(&self, id: &str) -> Option<u64> {
+        self.tools.get(id).copied()
+    }
 }
 
 /// A trusted scope, ready to check effects. Share it in an `Arc`: sessions of one task need one.
@@ -459,6 +481,25 @@ fn limits(raw: &Descriptor) -> Result<TaskLimits, ScopeError> {
             return Err(ScopeError::new(field, Problem::Duplicate));
         }
     }
+    let domains = &limits.domains;
+    for (name, limit) in [
+        ("application", domains.application),
+        ("infrastructure", domains.infrastructure),
+        ("data", domains.data),
+        ("workload", domains.workload),
+    ] {
+        whole(&format!("limits.domains.{name}"), limit, 0)?;
+    }
+    if limits.tools.len() > MAX_LIMITED_TOOLS {
+        return Err(ScopeError::new("limits.tools", Problem::TooMany(MAX_LIMITED_TOOLS)));
+    }
+    let mut tools = BTreeMap::new();
+    for (tool, limit) in &limits.tools {
+        let field = format!("limits.tools.{}", excerpt(tool));
+        let limit = whole(&field, Some(*limit), 0)?;
+        let form = Problem::Form("`server/name` of one tool");
+        tools.insert(tool_id(tool).ok_or_else(|| ScopeError::new(field, form))?, limit);
+    }
     Ok(TaskLimits {
         actions: whole("limits.actions", limits.actions, DEFAULT_ACTIONS)?,
         per_minute: whole("limits.per_minute", limits.per_minute, DEFAULT_PER_MINUTE)?,
@@ -477,7 +518,19 @@ fn limits(raw: &Descriptor) -> Result<TaskLimits, ScopeError> {
         delegation_depth: depth,
         delegates: if depth == 0 { 0 } else { delegates },
         spend,
+        domains: limits.domains.into(),
+        tools,
     })
+}
+
+/// Checks that `text` is the `server/name` of a tool, as tools can be registered.
+fn tool_id(text: &str) -> Option<Box<str>> {
+    let plain = |part: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        (1..=128).contains(&part.len()) && part.bytes().all(plain)
+    };
+    let (server, name) = text.split_once('/')?;
+    (plain(server) && plain(name)).then(|| text.into())
 }
 
 fn parse_amount(field: &str, text: &str) -> Result<Decimal, ScopeError> {

@@ -10,6 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::action::PerDomain;
 use crate::scope::constraint::{Choice, Constraint, present};
 
 /// What `scope` must say: the version of the format.
@@ -443,6 +444,39 @@ pub struct Limits {
     /// Money in all, as decimals by currency.
     #[serde(skip_serializing_if = "is_default")]
     pub spend: BTreeMap<String, String>,
+    /// Actions that touch a domain.
+    #[serde(skip_serializing_if = "is_default")]
+    pub domains: DomainLimits,
+    /// Calls of single tools, by `server/name`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tools: BTreeMap<String, u64>,
+}
+
+/// Limits of single domains, in scopes and bundles: how many allowed actions may touch each; absent,
+/// the domain has none of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DomainLimits {
+    /// Actions that touch application.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub application: Option<u64>,
+    /// Actions that touch infrastructure.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub infrastructure: Option<u64>,
+    /// Actions that touch data.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub data: Option<u64>,
+    /// Actions that touch workload.
+    #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub workload: Option<u64>,
+}
+
+impl From<DomainLimits> for PerDomain<Option<u64>> {
+    fn from(limits: DomainLimits) -> Self {
+        let DomainLimits { application, infrastructure, data, workload } = limits;
+        Self { application, infrastructure, data, workload }
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

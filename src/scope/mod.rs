@@ -27,10 +27,10 @@ pub use self::chain::check_child;
 pub use self::check::Rule;
 pub use self::compiled::{
     CompiledScope, DEFAULT_ACTIONS, DEFAULT_DELEGATES, DEFAULT_DENIALS, DEFAULT_DISTINCT_TARGETS,
-    DEFAULT_PER_MINUTE, MAX_DELEGATES, MAX_DELEGATION_DEPTH, MAX_INTEGER, MAX_LIFETIME, MAX_LIST,
-    MAX_NAME_BYTES, MAX_PURPOSE_BYTES, TaskLimits,
+    DEFAULT_PER_MINUTE, MAX_DELEGATES, MAX_DELEGATION_DEPTH, MAX_INTEGER, MAX_LIFETIME,
+    MAX_LIMITED_TOOLS, MAX_LIST, MAX_NAME_BYTES, MAX_PURPOSE_BYTES, TaskLimits,
 };
-pub use self::descriptor::Descriptor;
+pub use self::descriptor::{Descriptor, DomainLimits};
 pub use self::error::ScopeError;
 pub use self::lint::{Warning, lint};
 pub use self::pattern::{MAX_PATTERN_BYTES, PatternError};

@@ -1107,6 +1107,26 @@ fn bad_elements_are_refused() {
     );
     check(r#""do": {"tools": [{"name": "!a"}]}"#, "descriptor.pattern", "do.tools[0].name");
     check(r#""limits": {"actions": 9007199254740992}"#, "descriptor.number", "limits.actions");
+    check(
+        r#""limits": {"domains": {"data": 9007199254740992}}"#,
+        "descriptor.number",
+        "limits.domains.data",
+    );
+    check(
+        r#""limits": {"tools": {"srv/t": 9007199254740992}}"#,
+        "descriptor.number",
+        "limits.tools.srv/t",
+    );
+    for tool in ["t", "srv/", "/t", "srv/*", "srv/a b", "srv/a/b"] {
+        let limits = format!(r#""limits": {{"tools": {{"{tool}": 1}}}}"#);
+        check(&limits, "descriptor.form", &format!("limits.tools.{tool}"));
+    }
+    let tools = |count: usize| {
+        let tools: Vec<String> = (0..count).map(|tool| format!("\"s/{tool}\": 1")).collect();
+        format!(r#""limits": {{"tools": {{{}}}}}"#, tools.join(","))
+    };
+    assert!(Scope::parse(document(&tools(MAX_LIMITED_TOOLS)).as_bytes()).is_ok());
+    check(&tools(MAX_LIMITED_TOOLS + 1), "descriptor.too_many", "limits.tools");
     check(r#""limits": {"delegation_depth": 9}"#, "descriptor.number", "limits.delegation_depth");
     check(r#""limits": {"delegates": 1025}"#, "descriptor.number", "limits.delegates");
     check(r#""parent": "ab""#, "descriptor.form", "parent");

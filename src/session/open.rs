@@ -159,8 +159,9 @@ impl Authorizer {
 
     /// Goes on with a session of an earlier process, from what a verifier found to be stored.
     ///
-    /// Counters and labels go on from the last receipt; permits of the earlier process are void. Targets and
-    /// money are not in the counters: every target counts as new, and no money is left to spend.
+    /// Counters and labels go on from the last receipt; permits of the earlier process are void. Which
+    /// targets were touched is not in the counters, so that every target counts as new; for 60 seconds all
+    /// calls of the session count as made at its last line; money is rounded up to the millionth.
     ///
     /// # Errors
     ///
@@ -258,7 +259,11 @@ impl Authorizer {
         secret.zeroize();
         let (chain, line) = begun?;
         let ledger = match &position.after {
-            Some(counters) => Ledger::resumed(|name| counters.get(name)),
+            Some(counters) => {
+                let calls = position.next_call.saturating_sub(1);
+                let counter = |name: &str| counters.get(name);
+                Ledger::resumed(&prepared.limits, calls, position.time, counter)
+            }
             None => Ledger::default(),
         };
         let labels = position.labels.iter().map(|label| label.as_str().into()).collect();

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::action::{Effect, Fact, Kind, TextSet};
 use crate::authorizer::account::Reserved;
-use crate::governance::limits::{BY_NAME, Used, domain_counter};
 use crate::reason::Reason;
-use crate::receipt::{Counters, MAX_LABELS, SessionChain};
+use crate::receipt::{MAX_LABELS, SessionChain};
 use crate::time::Timestamp;
 
 /// The state of one session.
@@ -107,22 +106,4 @@ impl State {
         let issued = self.permits.iter().filter(|(_, (stage, _))| *stage == Stage::Issued);
         issued.map(|(call, _)| *call).collect()
     }
-}
-
-/// Counters as receipts carry them.
-pub(crate) fn counters(used: Used) -> Counters<'static> {
-    /// The format's integers end at 2^53 − 1; a counter that has come so far stays there.
-    const MOST: u64 = (1 << 53) - 1;
-    // A domain that was never touched has no counter.
-    let domains = BY_NAME.map(|domain| (domain_counter(domain), used.domains.get(domain)));
-    let head = [("accelerator_seconds", used.accelerator_seconds), ("actions", used.actions)];
-    let tail = [
-        ("denials", used.denials),
-        ("distinct_targets", used.distinct_targets),
-        ("egress_bytes", used.egress_bytes),
-    ];
-    let touched = domains.into_iter().filter(|(_, count)| *count > 0);
-    let named = head.into_iter().chain(touched).chain(tail);
-    let named: Vec<_> = named.map(|(name, n)| (name.into(), n.min(MOST))).collect();
-    Counters::new(named).unwrap_or_default()
 }

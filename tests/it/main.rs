@@ -24,6 +24,7 @@ mod elevations;
 mod evidence;
 #[cfg(feature = "macros")]
 mod guard;
+mod history;
 mod hostile;
 mod identity;
 mod leases;

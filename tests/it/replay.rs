@@ -707,8 +707,10 @@ fn a_session_that_was_resumed_comes_out_again() {
         .build()
         .unwrap();
     let session = authorizer.resume(&stored, id, &scope, testing::agent()).unwrap();
-    assert_eq!(run(&session, pay()), "limit.spend");
+    assert_eq!(run(&session, pay()), "allow");
+    let rest = Pay::new("acc", Decimal::from(999_995_u64), "EUR");
+    assert_eq!(run(&session, rest), "limit.spend");
     assert_eq!(run(&session, Connect::new("a.example", 1).sends_bytes(4)), "allow");
     session.close().unwrap();
-    assert_eq!(setting.archive.check(), 4);
+    assert_eq!(setting.archive.check(), 5);
 }

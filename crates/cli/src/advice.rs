@@ -123,6 +123,8 @@ fn limit(reason: Reason) -> Option<&'static str> {
         Reason::LimitTargets => "limits.distinct_targets",
         Reason::LimitEgress => "limits.egress_bytes",
         Reason::LimitAccelerator => "run.accelerator_seconds",
+        Reason::LimitDomain => "limits.domains",
+        Reason::LimitTool => "limits.tools",
         Reason::LimitSpend => "limits.spend",
         _ => return None,
     })

@@ -17,7 +17,7 @@ use crate::identity::SpiffeId;
 use crate::policy::{Principal, Snapshot};
 use crate::receipt::{Body, Domain, Line, LineError, Opening, ParsedLine, Receipt};
 use crate::scope::CompiledScope;
-use crate::session::state::{counters, labels_with};
+use crate::session::state::labels_with;
 
 /// The lines of one call.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl Replayer {
         let labels =
             if allowed { call_labels.as_ref().unwrap_or(&facts.labels) } else { &facts.labels };
         found.list(Place::Call, What::Labels, &first.labels, labels);
-        found.counters(What::Counters, &first.after, &counters(ledger.used()));
+        found.counters(What::Counters, &first.after, &ledger.past().counters());
         let ends = hops.iter().map(|hop| hop.scope.expires()).min().unwrap_or(scope.expires());
         let until = (allowed && !facts.observed)
             .then(|| permit_until(facts.now, facts.permit_lifetime, snapshot, ends).as_millis());
@@ -187,7 +187,7 @@ impl Replayer {
             severity: answer.severity,
             effects: answer.effects,
             differences: found.0,
-            before: Before { counters: counters(facts.own.past.used), labels: facts.labels },
+            before: Before { counters: facts.own.past.counters(), labels: facts.labels },
         })
     }
 

@@ -7,9 +7,8 @@ use std::io::BufRead;
 use super::difference::{Differences, What};
 use super::openings::read_line;
 use super::{OpeningSource, Place, ReplayError, Replayed, Replayer};
-use crate::governance::limits::Used;
+use crate::governance::usage::Past;
 use crate::receipt::{Body, Counters, Line, LineError, MAX_LINE_BYTES, Receipt, SessionId};
-use crate::session::state::counters;
 
 /// The most sessions that are followed at once; one that has ended is forgotten.
 const MAX_SESSIONS: usize = 1 << 16;
@@ -124,7 +123,7 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
             self.ready.extend(track.give_up(session));
         }
         match &parsed.body {
-            Body::Begin(_) => track.now.counters = Some(counters(Used::default())),
+            Body::Begin(_) => track.now.counters = Some(Past::default().counters()),
             Body::Outcome(outcome) => {
                 track.now.counters = Some(outcome.after.clone().into_owned());
             }

@@ -118,6 +118,9 @@ fn facts_have_exactly_their_members() {
     check("paths", r#"{"/a":"directory"}"#);
     check("paths", r#"{"/a":{"link":"b","x":"c"}}"#);
     check("spend", "{}");
+    check("tools", "{}");
+    check("tools", r#"{"srv/t":0}"#);
+    check("tools", r#"{"srv/t":"1"}"#);
     check("spend", r#"{"EUR":"1.0"}"#);
     check("spend", r#"{"EUR":1}"#);
     check("v", "2");
@@ -168,7 +171,9 @@ fn facts_that_would_decide_otherwise_are_found_out() {
     check("environment", r#""production""#, &[]);
     check("proposals", "2", &[]);
     check("scope_paths", r#"{"/srv/web":{"link":"/srv/other"}}"#, &[]);
-    check("spend", r#""unknown""#, &[]);
+    check("spend", r#""unknown""#, &[What::Counters]);
+    check("tools", r#"{"srv/t":1}"#, &[What::Counters]);
+    check("counters", &counters("actions:workload", "1"), &[What::Counters]);
 }
 
 #[test]
@@ -206,8 +211,11 @@ fn no_value_panics() {
     });
     let names: Vec<String> = facts.iter().chain(&effect).map(|(name, _)| name.to_owned()).collect();
     let member = prop::sample::select(
-        [&names[..], &["known", "paths", "scope_paths", "spend", "clock"].map(str::to_owned)]
-            .concat(),
+        [
+            &names[..],
+            &["known", "paths", "scope_paths", "spend", "clock", "tools"].map(str::to_owned),
+        ]
+        .concat(),
     );
     runner
         .run(&(member, strategies::json_values(3), any::<bool>()), |(member, value, first)| {

@@ -46,6 +46,7 @@ fn the_schema_has_the_fields_of_the_types() {
     check::<d::TunnelGrant>("tunnel");
     check::<d::Run>("run");
     check::<d::Limits>("limits");
+    check::<d::DomainLimits>("domainLimits");
     check::<Constraint>("constraint");
     check::<Range>("range");
     check::<d::Program>("programObject");
@@ -62,6 +63,8 @@ fn the_schema_names_what_is_mandatory_and_the_limits() {
     assert_eq!(schema["$defs"]["patterns"]["maxItems"], MAX_LIST);
     assert_eq!(schema["$defs"]["pattern"]["maxLength"], MAX_PATTERN_BYTES);
     assert_eq!(schema["$defs"]["count"]["maximum"], MAX_INTEGER);
+    let limited = &schema["$defs"]["limits"]["properties"]["tools"]["maxProperties"];
+    assert_eq!(*limited, MAX_LIMITED_TOOLS);
     assert_eq!(
         schema["$defs"]["limits"]["properties"]["delegation_depth"]["maximum"],
         MAX_DELEGATION_DEPTH
