@@ -145,6 +145,7 @@ pub use countersign_macros::{Action, guarded};
 #[doc = include_str!("../docs/approvals.md")]
 #[doc = include_str!("../docs/correlate.md")]
 #[doc = include_str!("../docs/design.md")]
+#[doc = include_str!("../docs/identity.md")]
 #[doc = include_str!("../docs/replay.md")]
 #[derive(Debug)]
 pub struct Pages;

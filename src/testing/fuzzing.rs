@@ -7,6 +7,7 @@ mod bundle;
 mod correlate;
 mod evidence;
 mod host;
+mod identity;
 mod json;
 mod path;
 mod receipts;
@@ -20,6 +21,7 @@ pub use self::bundle::bundle;
 pub use self::correlate::correlate;
 pub use self::evidence::{effect, evidence};
 pub use self::host::host;
+pub use self::identity::identity;
 pub use self::json::json;
 pub use self::path::path;
 pub use self::receipts::{receipt_line, valid_file, verify};
@@ -31,12 +33,13 @@ pub use self::tools::tool_listing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("bundle", bundle),
     ("correlate", correlate),
     ("effect", effect),
     ("evidence", evidence),
     ("host", host),
+    ("identity", identity),
     ("json", json),
     ("path", path),
     ("receipt_line", receipt_line),

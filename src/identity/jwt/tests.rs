@@ -699,6 +699,28 @@ fn nothing_secret_is_printed() {
     assert!(!format!("{error} {error:?}").contains("e30"));
 }
 
+/// Anybody can turn an ECDSA signature into its twin; the token stays the same credential.
+#[test]
+fn the_twin_of_a_signature_is_the_same_credential() {
+    let token = token(HEADER, &claims(""));
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let mut signature = bytes(signature);
+    // The order of P-256 (FIPS 186-5, SP 800-186 §3.2.1.3) minus `s`.
+    let order: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+        0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let mut borrow = 0;
+    for (byte, of_order) in signature[32..].iter_mut().zip(order).rev() {
+        let difference = i16::from(of_order) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = difference.rem_euclid(256) as u8;
+    }
+    let twin = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+    assert_ne!(twin, token);
+    assert_eq!(svid().verify(&twin).unwrap(), svid().verify(&token).unwrap());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
