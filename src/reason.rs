@@ -109,6 +109,19 @@ reasons! {
     DelegationAgent = "delegation.agent": "the scope may not be handed on to this agent";
     DelegationLifetime = "delegation.lifetime": "the scope begins earlier or ends later than the one that it was handed on from";
 
+    DelegationToken = "delegation.token": "what should be a token of a delegation cannot be read, or its signature does not hold";
+    DelegationIssuer = "delegation.issuer": "who signed it is no known authorizer of the trust domain that it speaks for";
+    DelegationAudience = "delegation.audience": "the token is for another authorizer";
+    DelegationNotYetValid = "delegation.not_yet_valid": "it is dated later than now";
+    DelegationExpired = "delegation.expired": "the token has expired";
+    DelegationLongLived = "delegation.long_lived": "the token lives longer than a token may";
+    DelegationHop = "delegation.hop": "an agent on the way is not the one that its scope was given to";
+    DelegationCycle = "delegation.cycle": "an instance is on the way twice";
+    DelegationTrustDomain = "delegation.trust_domain": "the bundle lets nothing be handed on from one of the trust domains to the next";
+    DelegationReplayed = "delegation.replayed": "the token was redeemed before, or nobody knows that it was not";
+    DelegationTooMany = "delegation.too_many": "more tokens were redeemed than can be remembered";
+    DelegationReturn = "delegation.return": "what came back belongs to another delegation";
+
     RevokedHalt = "revoked.halt": "everything is stopped";
     RevokedInstance = "revoked.instance": "the agent instance, or one that it acts for, is revoked";
     RevokedAgent = "revoked.agent": "a class of agents is revoked that the instance, or one that it acts for, lies in";

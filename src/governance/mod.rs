@@ -6,6 +6,7 @@
 pub mod approval;
 mod body;
 mod collected;
+mod delegation;
 mod directory;
 mod elevation;
 mod fragment;
@@ -22,6 +23,11 @@ pub use self::approval::{
     Approval, ApprovalRequest, Approver, AsyncApprover, Moment, Parties, Pending, Review, Tally,
 };
 pub use self::body::BodyError;
+pub use self::delegation::{
+    Budget, Delegation, DelegationError, DelegationId, DelegationReturn, DelegationToken, Hop,
+    MAX_ACTING_THROUGH, MAX_AUDIENCE_BYTES, MAX_COMPACT_BYTES, MAX_REDEEMED, MAX_TOKEN_LIFETIME,
+    Redeemed, Returned, VerifiedDelegation,
+};
 pub use self::directory::{
     Directory, DirectoryError, MAX_ID_BYTES, MAX_PEOPLE, MAX_PER_PERSON, Person, PersonKind,
 };

@@ -9,7 +9,6 @@ use crate::digest::Digest;
 use crate::receipt::{SignError, Signer, TrustedKey};
 use crate::scope::{Scope, ScopeError, ScopeIssuer, TrustedScope};
 use crate::time::Timestamp;
-use crate::value::{Limits, Value};
 
 /// A scope with a signature that holds. Whether its signer may issue it, [`verify`](Self::verify) says.
 ///
@@ -119,9 +118,7 @@ impl SignedScope {
     /// Returns [`SignError`] when the signer fails, or the scope with its envelope is larger or deeper
     /// than a signed document may be.
     pub fn sign(scope: &Scope, signer: &dyn Signer) -> Result<Self, SignError> {
-        let body = Value::parse(scope.as_canonical().as_bytes(), &Limits::DOCUMENT);
-        let body = body.map_err(SignError::new)?;
-        let document = Signed::sign(DocumentKind::Scope, body, signer)?;
+        let document = Signed::sign(DocumentKind::Scope, scope.to_value(), signer)?;
         Ok(Self { document, scope: scope.clone() })
     }
 
@@ -208,6 +205,7 @@ mod tests {
     use super::*;
     use crate::receipt::IdentityKey;
     use crate::testing::NOW;
+    use crate::value::{Limits, Value};
 
     const SCOPE: &str = r#"{"scope":"countersign/scope/v1","task":"t","owner":"user:dana@example.org",
         "agent":"spiffe://example.org/agent/coder","not_before":"2026-11-21T09:00:00Z",

@@ -153,6 +153,13 @@ impl Scope {
         &self.inner.canonical
     }
 
+    /// Returns the document as a value.
+    pub(crate) fn to_value(&self) -> Value {
+        // It was parsed from a value of this very text.
+        Value::parse(self.inner.canonical.as_bytes(), &value::Limits::DOCUMENT)
+            .unwrap_or(Value::Null)
+    }
+
     pub(crate) fn owner(&self) -> &str {
         &self.inner.descriptor.owner
     }

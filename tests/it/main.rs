@@ -20,6 +20,7 @@ mod correlate;
 mod crash;
 mod decisions;
 mod delegation;
+mod delegation_token;
 mod elevations;
 mod evidence;
 #[cfg(feature = "macros")]

@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
 use crate::receipt::{SessionId, TrustedKey};
-use crate::scope::{CompiledScope, ScopeIssuer};
+use crate::scope::{CompiledScope, Scope, ScopeIssuer};
 use crate::time::Timestamp;
 
 /// The most entries of all lists together, which is about 200 MB.
@@ -288,10 +288,12 @@ impl Subjects {
     /// Adds a scope, with its task and with its owner as its issuer.
     #[must_use]
     pub fn with_scope(self, scope: &CompiledScope) -> Self {
-        let task = Revoked::Task { owner: scope.owner().into(), task: scope.task().into() };
-        self.and_entry(Reason::RevokedTask, &task)
-            .and_entry(Reason::RevokedScope, &Revoked::Scope(scope.digest()))
-            .and_entry(Reason::RevokedIssuer, &Revoked::Issuer(scope.owner().into()))
+        self.with_task(scope.owner(), scope.task(), scope.digest())
+    }
+
+    /// As [`with_scope`](Self::with_scope), for one that is not compiled.
+    pub(super) fn with_document(self, scope: &Scope) -> Self {
+        self.with_task(scope.owner(), &scope.descriptor().task, scope.digest())
     }
 
     /// Adds who signed a scope, with the key.
@@ -305,6 +307,13 @@ impl Subjects {
     #[must_use]
     pub fn with_key(self, key: &TrustedKey) -> Self {
         self.and_entry(Reason::RevokedKey, &Revoked::Key(*key.as_bytes()))
+    }
+
+    fn with_task(self, owner: &str, task: &str, digest: Digest) -> Self {
+        let task = Revoked::Task { owner: owner.into(), task: task.into() };
+        self.and_entry(Reason::RevokedTask, &task)
+            .and_entry(Reason::RevokedScope, &Revoked::Scope(digest))
+            .and_entry(Reason::RevokedIssuer, &Revoked::Issuer(owner.into()))
     }
 
     fn and_entry(self, reason: Reason, entry: &Revoked) -> Self {
@@ -329,7 +338,6 @@ mod tests {
     use crate::action::path::PurePaths;
     use crate::governance::{Directory, SignedScope};
     use crate::receipt::IdentityKey;
-    use crate::scope::Scope;
     use crate::testing::{NOW, SCOPE};
 
     fn key(seed: u8) -> IdentityKey {
