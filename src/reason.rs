@@ -108,7 +108,8 @@ reasons! {
     DelegationParty = "delegation.party": "the scope has another owner, or is for another party, than the one that it was handed on from";
     DelegationAgent = "delegation.agent": "the scope may not be handed on to this agent";
     DelegationLifetime = "delegation.lifetime": "the scope begins earlier or ends later than the one that it was handed on from";
-
+    DelegationFanOut = "delegation.fan_out": "the session has handed its scope on as often as it may";
+    DelegationEnded = "delegation.ended": "a session that delegated to this one has ended";
     DelegationToken = "delegation.token": "what should be a token of a delegation cannot be read, or its signature does not hold";
     DelegationIssuer = "delegation.issuer": "who signed it is no known authorizer of the trust domain that it speaks for";
     DelegationAudience = "delegation.audience": "the token is for another authorizer";
@@ -135,10 +136,6 @@ reasons! {
     SessionExpired = "session.expired": "the scope has expired";
     SessionClock = "session.clock": "the time cannot be told";
     SessionClockBackwards = "session.clock_backwards": "the clock went backwards";
-
-    DelegationFanOut = "delegation.fan_out": "the session has handed its scope on as often as it may";
-    DelegationCycle = "delegation.cycle": "the agent stands in the chain of delegations already";
-    DelegationEnded = "delegation.ended": "a session that delegated to this one has ended";
 
     ModeObserved = "mode.observed": "the answer was recorded and bound nobody";
 

@@ -10,12 +10,12 @@ use crate::authorizer::lines::describe;
 use crate::authorizer::memory::{Asker, Memory};
 use crate::authorizer::witness::Witness;
 use crate::authorizer::{EffectDecision, Severity};
+use crate::governance::labels::{Labels, Sources};
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::identity::VerifiedIdentity;
 use crate::policy::{Enforced, Principal, Snapshot};
 use crate::reason::Reason;
 use crate::scope::{CompiledScope, TrustedScope};
-use crate::session::state::labels_with;
 use crate::session::{OpenError, check_agent, check_lifetime};
 use crate::time::{Clock, Timestamp};
 
@@ -126,7 +126,8 @@ impl Trial {
         let now = reading.unwrap_or(Timestamp::from_millis(0));
         let mut ledger = Ledger::default();
         ledger.tick(now, &self.limits);
-        let labels = labels_with(&[], effects.iter());
+        let none = Labels::default();
+        let labels = none.with(Sources { own: &self.scope, above: &[], snapshot }, effects.iter());
         let question = Question {
             snapshot,
             own: Hop { scope: &self.scope, limits: &self.limits, ledger: &ledger },
@@ -140,8 +141,8 @@ impl Trial {
             paths: &Witness::new(&**paths),
             environment,
             provenance: Provenance::default(),
-            labels: &[],
-            call_labels: labels.as_deref(),
+            labels: &none,
+            labels_after: &labels,
             time: reading.ok_or(Reason::SessionClock),
             now,
         };

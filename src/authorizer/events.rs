@@ -65,8 +65,13 @@ impl Live {
         };
         let domain = DomainRecord { domain: Domain::Application, effects: &[effect] };
         let call = state.chain.next_call();
-        let labels: Vec<Cow<'static, str>> =
-            self.place.labels().iter().map(|label| Cow::Owned(label.to_string())).collect();
+        let labels: Vec<Cow<'static, str>> = self
+            .place
+            .labels()
+            .touched()
+            .iter()
+            .map(|label| Cow::Owned(label.to_string()))
+            .collect();
         let after = self.counters();
         let record = CallRecord {
             about: self.place.about(),

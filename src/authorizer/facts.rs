@@ -11,10 +11,10 @@ use crate::action::record::{Members, flag, open, parse, text, whole, write_texts
 use crate::action::{Domain, Effect, PerDomain, Provenance, RecordError};
 use crate::authorizer::gates::{Approved, Question};
 use crate::authorizer::witness::Transcript;
+use crate::governance::labels::Labels;
 use crate::governance::limits::Ledger;
 use crate::governance::usage::{BY_NAME, Past, Used, domain_counter};
 use crate::reason::Reason;
-use crate::receipt::MAX_LABELS;
 use crate::scope::MAX_DELEGATION_DEPTH;
 use crate::time::Timestamp;
 use crate::value::{Decimal, Value, write_string};
@@ -71,10 +71,11 @@ pub(crate) fn write<'e>(
         text(&mut out, "clock", word);
     }
     write_counters(&mut out, own.ledger.used());
+    write_texts_member(&mut out, "declassified", question.labels.declassified());
     text(&mut out, "environment", question.environment);
     write_known(&mut out, own.ledger, effects);
     open(&mut out, "labels");
-    write_texts(&mut out, question.labels.iter().map(|label| &**label));
+    write_texts(&mut out, question.labels.touched().iter().map(|label| &**label));
     if question.observed {
         flag(&mut out, "observed", true);
     }
@@ -211,7 +212,7 @@ pub(crate) struct Facts {
     /// Why nothing was granted any more.
     pub(crate) stopped: Option<Reason>,
     pub(crate) environment: Box<str>,
-    pub(crate) labels: Vec<Box<str>>,
+    pub(crate) labels: Labels,
     /// Whether the answer bound nobody.
     pub(crate) observed: bool,
     /// What was answered while the call was decided; none where it was too much.
@@ -261,7 +262,7 @@ impl Facts {
             approvals: read_approvals(members.maybe("approvals"))?,
             stopped: read_stopped(members.maybe_text("stopped")?)?,
             environment: members.text("environment")?.into(),
-            labels: read_labels(members.value("labels")?)?,
+            labels: read_labels(members.value("labels")?, members.maybe("declassified"))?,
             observed: match members.maybe("observed") {
                 None => false,
                 Some(Value::Bool(true)) => true,
@@ -415,10 +416,18 @@ fn read_known(value: Option<&Value>) -> Result<Vec<usize>, RecordError> {
     known.filter(|known| known.is_sorted_by(|one, other| one < other)).ok_or_else(wrong)
 }
 
-fn read_labels(value: &Value) -> Result<Vec<Box<str>>, RecordError> {
+fn read_labels(touched: &Value, declassified: Option<&Value>) -> Result<Labels, RecordError> {
     let wrong = || RecordError::new("", "labels", "is no ascending list of labels");
-    let list = value.as_array().filter(|list| list.len() <= MAX_LABELS).ok_or_else(wrong)?;
-    let labels: Option<Vec<Box<str>>> =
-        list.iter().map(|label| label.as_str().map(Box::from)).collect();
-    labels.filter(|labels| labels.is_sorted_by(|one, other| one < other)).ok_or_else(wrong)
+    let list = |value: &Value| -> Option<Vec<Box<str>>> {
+        let list = value.as_array()?.iter();
+        list.map(|label| label.as_str().map(Box::from)).collect()
+    };
+    let touched = list(touched).ok_or_else(wrong)?;
+    let Some(declassified) = declassified else {
+        return Labels::of(touched, Vec::new()).ok_or_else(wrong);
+    };
+    let declassified = list(declassified).filter(|labels| !labels.is_empty());
+    declassified.and_then(|declassified| Labels::of(touched, declassified)).ok_or_else(|| {
+        RecordError::new("", "declassified", "is no ascending list of some of the labels")
+    })
 }

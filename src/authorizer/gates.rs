@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use crate::action::{Domain, Effect, Provenance, Target};
+use crate::action::{Domain, Effect, Kind, Provenance, Target};
 use crate::authorizer::account::Reserved;
 use crate::authorizer::decision::{EffectDecision, EffectOutcome, Severity};
 use crate::authorizer::memory::Asker;
 use crate::authorizer::witness::Witness;
+use crate::governance::labels::{After, Labels, Sources};
 use crate::governance::limits::{Charge, Ledger, SessionLimits};
 use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
 use crate::reason::Reason;
 use crate::scope::CompiledScope;
-use crate::session::state::touched;
 use crate::time::Timestamp;
 
 /// One hop of a chain of delegations: what was given, and what was used of it.
@@ -55,10 +55,9 @@ pub(crate) struct Question<'a> {
     pub(crate) environment: &'a str,
     pub(crate) provenance: Provenance,
     /// The data classes that the session has touched.
-    pub(crate) labels: &'a [Box<str>],
-    /// Those, and the ones that this call touches: what it reads counts for what it sends. None where
-    /// there would be too many, which denies the call.
-    pub(crate) call_labels: Option<&'a [Box<str>]>,
+    pub(crate) labels: &'a Labels,
+    /// Those, and the ones that this call touches: what it reads counts for what it sends.
+    pub(crate) labels_after: &'a After,
     /// What the clock says, or why it cannot be believed.
     pub(crate) time: Result<Timestamp, Reason>,
     /// The time that is put on record.
@@ -123,16 +122,26 @@ impl Question<'_> {
         let mut above: Vec<Charge> = self.above.iter().map(|_| Charge::default()).collect();
         let recent: Vec<Domain> = self.own.ledger.recent().collect();
         let facts = self.facts(&recent);
-        let readers = effects.iter().filter(|effect| touched(effect).next().is_some()).count();
-        let all_labels = self.call_labels.unwrap_or(self.labels);
+        let scopes: Vec<&CompiledScope> = self.above.iter().map(|hop| hop.scope).collect();
+        let sources = Sources { own: self.own.scope, above: &scopes, snapshot: self.snapshot };
+        let after = self.labels_after.labels(self.labels);
+        let all_labels = after.unwrap_or(self.labels).seen();
+        // Where nothing is touched that was not before, all are judged by the same.
+        let touching = match self.labels_after {
+            After::More(_) => effects.iter().filter(|effect| sources.touches(effect)).count(),
+            After::Same | After::TooMany => 0,
+        };
         let mut decided: Vec<EffectDecision> = effects
             .into_iter()
             .map(|effect| match lifecycle {
                 Err(reason) => denied(effect, reason),
                 Ok(()) => {
-                    // A read by itself is judged by what was read before it.
-                    let alone = readers == 1 && touched(&effect).next().is_some();
-                    let labels = if alone { self.labels } else { all_labels };
+                    // A read by itself is judged by what was read before it. An export is not: what it
+                    // touches leaves in the same act.
+                    let alone = touching == 1
+                        && *effect.kind() != Kind::ExportData
+                        && sources.touches(&effect);
+                    let labels = if alone { self.labels.seen() } else { all_labels };
                     let approvals = self.approved(effect.domain());
                     let facts = RequestFacts { labels, approvals, ..facts };
                     self.decide_one(effect, call, &facts, &mut charge, &mut above)
@@ -140,7 +149,7 @@ impl Question<'_> {
             })
             .collect();
         // More than can be put on record is refused, so that what is allowed can be decided again.
-        if self.call_labels.is_none() || self.paths.is_full() {
+        if after.is_none() || self.paths.is_full() {
             for effect in &mut decided {
                 *effect = denied(effect.effect.clone(), Reason::ActionTooLarge);
             }
@@ -185,7 +194,7 @@ impl Question<'_> {
             purpose: self.own.scope.purpose(),
             environment: self.environment,
             provenance: self.provenance.as_str(),
-            labels: self.labels,
+            labels: self.labels.seen(),
             approvals: &[],
             counters: counters(self.own.ledger),
             recent,

@@ -15,12 +15,14 @@ use crate::authorizer::place::Place;
 use crate::authorizer::shared::{Shared, Sink, is_storing};
 use crate::authorizer::witness::Witness;
 use crate::authorizer::{AuthorizeError, Call, Decision, Deferral, Denial, Pending, Permit};
+use crate::governance::labels::{After, Sources};
 use crate::governance::limits::{Ledger, Reservation, SessionLimits};
 use crate::receipt::{
-    Counters, EndStatus, Group, MAX_LABELS, OutcomeRecord, OutcomeStatus, SessionHead, SessionId,
-    Ticket, Turnstile,
+    Counters, EndStatus, Group, OutcomeRecord, OutcomeStatus, SessionHead, SessionId, Ticket,
+    Turnstile,
 };
-use crate::session::state::{Stage, State, labels_with};
+use crate::scope::CompiledScope;
+use crate::session::state::{Stage, State};
 use crate::time::Timestamp;
 
 /// The most groups that may wait for somebody to store them.
@@ -88,7 +90,10 @@ impl Live {
         ledger.tick(now, &limits);
         ledgers.iter_mut().zip(&above_limits).for_each(|(above, limits)| above.tick(now, limits));
         // What the call reads counts for what it sends, and for every later call once it is allowed.
-        let labels = labels_with(&held, effects.iter());
+        let above_scopes: Vec<&CompiledScope> =
+            place.above.iter().map(|account| &account.prepared.scope).collect();
+        let sources = Sources { own: scope, above: &above_scopes, snapshot: &snapshot };
+        let labels = held.with(sources, effects.iter());
         let witness = Witness::new(&*shared.paths);
         let (mut answer, facts) = {
             let above: Vec<Hop<'_>> = place
@@ -116,7 +121,7 @@ impl Live {
                 environment: &shared.environment,
                 provenance: call.provenance,
                 labels: &held,
-                call_labels: labels.as_deref(),
+                labels_after: &labels,
                 time,
                 now,
             };
@@ -132,7 +137,7 @@ impl Live {
         let above = ledgers.iter_mut().map(|ledger| &mut **ledger).zip(&above_limits);
         if let Some(reservation) = answer.account((&mut ledger, &limits), above) {
             state.issue(number, reservation);
-            if let Some(labels) = labels {
+            if let After::More(labels) = labels {
                 *held = labels;
             }
             until = Some(permit_until(now, shared.permit_lifetime, &snapshot, place.ends()));
@@ -148,7 +153,7 @@ impl Live {
             bundle: snapshot.digest(),
             approvals: &[],
             counters: ledger.past().counters(),
-            labels: &held,
+            labels: held.touched(),
             until,
             now,
         };
@@ -158,7 +163,7 @@ impl Live {
         let ticket = self.turn.issue();
         let group = group?;
         let earlier = self.take_earlier();
-        let labels = held.len();
+        let labels = held.changes();
         drop((held, ledgers, ledger, state));
 
         let decided = Arc::new(decided);
@@ -180,7 +185,7 @@ impl Live {
         let (time, _) = state.advance(self.shared.clock.now().ok());
         // An allow is no answer to a question that would be put differently now.
         let same = bundle == terms.bundle
-            && self.place.labels().len() == terms.labels
+            && self.place.labels().changes() == terms.labels
             && self.place.stopped().is_none();
         match time {
             Ok(now) if same && terms.issued <= now && now < terms.until && state.start(call) => {
@@ -362,15 +367,12 @@ impl Live {
         let label = crate::action::token(label)
             .map_err(|_| AuthorizeError::Misuse("a label is a plain token"))?;
         let state = self.lock()?;
-        let mut labels = self.place.labels();
-        if let Err(at) = labels.binary_search(&label) {
-            if labels.len() >= MAX_LABELS {
-                return Err(AuthorizeError::Misuse("the session has too many labels"));
-            }
-            labels.insert(at, label);
+        let touched = self.place.labels().touch(&label);
+        drop(state);
+        match touched {
+            true => Ok(()),
+            false => Err(AuthorizeError::Misuse("the session has too many labels")),
         }
-        drop((labels, state));
-        Ok(())
     }
 
     /// The counters of the session, as receipts carry them.

@@ -43,7 +43,7 @@ pub(crate) struct Terms {
     /// The bundle that decided.
     pub(crate) bundle: Digest,
     /// How many data classes the session had touched, this call's own included.
-    pub(crate) labels: usize,
+    pub(crate) labels: u64,
 }
 
 impl<A: Action> Permit<A> {

@@ -6,15 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::authorizer::account::Account;
 use crate::authorizer::live::Live;
 use crate::digest::Digest;
+use crate::governance::labels::Labels;
 use crate::identity::VerifiedIdentity;
 use crate::policy::Principal;
 use crate::reason::Reason;
 use crate::receipt::About;
 use crate::scope::CompiledScope;
 use crate::time::Timestamp;
-
-/// Data classes that were touched, sorted; they only grow.
-pub(crate) type Labels = Vec<Box<str>>;
 
 #[derive(Debug)]
 pub(crate) struct Place {

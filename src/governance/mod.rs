@@ -10,6 +10,7 @@ mod delegation;
 mod directory;
 mod elevation;
 mod fragment;
+pub(crate) mod labels;
 mod lease;
 pub mod limits;
 mod refusal;

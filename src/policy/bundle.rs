@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::policy::cases::{self, CaseFailure};
 use crate::policy::entities::Store;
 use crate::policy::index::Index;
+use crate::policy::labels::LabelRules;
 use crate::policy::manifest::Manifest;
 use crate::policy::polarity::{self, Survey};
 use crate::policy::request::Types;
@@ -195,6 +196,8 @@ impl Authored {
         let parse = |name: &str| {
             name.parse().map_err(|_| LoadError::Schema(format!("`{name}` is no entity type")))
         };
+        let action = parse("Action")?;
+        let labels = LabelRules::build(&manifest.labels, &self.tools, &store, &action)?;
         let mut resource_types = HashMap::new();
         for name in RESOURCE_TYPES {
             resource_types.insert(name, parse(name)?);
@@ -211,6 +214,7 @@ impl Authored {
             version: manifest.version,
             quorums: manifest.quorums,
             limits: manifest.limits,
+            labels,
             tools: self.tools,
             kinds: actions.iter().map(|spec| (spec.kind, spec.domain)).collect(),
             index: Index::build(&policies, &store.actions),
@@ -220,7 +224,7 @@ impl Authored {
             asks_approval,
             reads_time,
             store,
-            types: Types { action: parse("Action")?, agent: parse("Agent")? },
+            types: Types { action, agent: parse("Agent")? },
             engine: cedar_policy::Authorizer::new(),
             slices: Cache::new(),
             bases: Cache::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::policy::LoadError;
+use crate::policy::labels::LabelRule;
 use crate::scope::DomainLimits;
 use crate::value::{self, Limits};
 
@@ -118,6 +119,8 @@ pub(super) struct Manifest {
     pub(super) limits: BundleLimits,
     elevation: Option<ElevationRule>,
     break_glass: Option<ElevationRule>,
+    #[serde(default)]
+    pub(super) labels: Vec<LabelRule>,
 }
 
 impl Manifest {

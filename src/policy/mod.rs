@@ -11,6 +11,7 @@ mod bundle;
 mod cases;
 mod entities;
 mod index;
+mod labels;
 mod manifest;
 mod polarity;
 mod request;

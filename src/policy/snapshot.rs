@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::identity::SpiffeId;
 use crate::policy::entities::Store;
 use crate::policy::index::{Index, Positions};
+use crate::policy::labels::LabelRules;
 use crate::policy::manifest::{BundleLimits, ElevationRules, Quorum};
 use crate::policy::request::{RequestFacts, Types, action_uid, context};
 use crate::reason::Reason;
@@ -37,6 +38,7 @@ pub struct Snapshot {
     pub(super) quorums: Vec<Quorum>,
     pub(super) elevations: ElevationRules,
     pub(super) limits: BundleLimits,
+    pub(super) labels: LabelRules,
     pub(super) tools: ToolManifest,
     /// The registered kinds of hosts, each with its domain.
     pub(super) kinds: HashMap<&'static str, Domain>,
@@ -265,6 +267,11 @@ impl Snapshot {
     #[must_use]
     pub const fn limits(&self) -> &BundleLimits {
         &self.limits
+    }
+
+    /// The labels that the bundle gives to `effect`: by its kind, and to what its tool returns.
+    pub(crate) fn labels_of(&self, effect: &Effect) -> impl Iterator<Item = &str> {
+        self.labels.of(effect)
     }
 
     /// Returns the registered tools.

@@ -378,7 +378,7 @@ impl DataGrants {
     }
 
     /// Reports whether `target`, or something below a recursive one, is subtracted.
-    fn subtracts(&self, target: &Target) -> bool {
+    pub(super) fn subtracts(&self, target: &Target) -> bool {
         match target {
             Target::File { path, recursive } => self.files.subtracts(path_name(path), *recursive),
             Target::Files { below, names, recursive, tracked } => {

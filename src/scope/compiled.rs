@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::action::path::{PathResolver, ResolvedPath, resolve_absolute};
-use crate::action::{Domain, PerDomain};
+use crate::action::{Domain, Effect, PerDomain};
 use crate::digest::Digest;
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
@@ -12,6 +12,7 @@ use crate::scope::constraint::{Arguments, Choice};
 use crate::scope::descriptor::{self, Descriptor, Payment, Program, TunnelWay};
 use crate::scope::error::{Problem, ScopeError};
 use crate::scope::grants::{HostGrants, Keyed, KeyedGrants, ListProblem, UrlGrants, WithMethod};
+use crate::scope::labels::ScopeLabels;
 use crate::scope::pattern::{
     Grants, GrantsBuilder, Pattern, PatternError, Place, Separator, split_subtracts,
 };
@@ -113,6 +114,7 @@ pub struct CompiledScope {
     expires: Timestamp,
     workspace: ResolvedPath,
     limits: TaskLimits,
+    labels: ScopeLabels,
     digest: Digest,
     parent: Option<Digest>,
     pub(super) grants: AllGrants,
@@ -280,6 +282,11 @@ impl CompiledScope {
         &self.workspace
     }
 
+    /// The data classes that the scope gives to what `effect` reads.
+    pub(crate) fn labels_of<'a>(&'a self, effect: &'a Effect) -> impl Iterator<Item = &'a str> {
+        self.labels.of(effect)
+    }
+
     /// Returns the limits, with defaults filled in.
     #[must_use]
     pub const fn limits(&self) -> &TaskLimits {
@@ -354,6 +361,7 @@ impl CompiledScope {
             not_before,
             expires,
             limits: limits(raw)?,
+            labels: ScopeLabels::compile(&raw.touch.labels, place)?,
             grants: AllGrants::build(raw, place)?,
             workspace,
             digest,
@@ -762,14 +770,19 @@ fn exports(
 }
 
 #[derive(Debug, Default)]
-struct DataBuilder {
+pub(super) struct DataBuilder {
     files: GrantsBuilder,
     tables: GrantsBuilder,
     objects: GrantsBuilder,
 }
 
 impl DataBuilder {
-    fn push(&mut self, index: u16, raw: &str, place: Place<'_>) -> Result<(), PatternError> {
+    pub(super) fn push(
+        &mut self,
+        index: u16,
+        raw: &str,
+        place: Place<'_>,
+    ) -> Result<(), PatternError> {
         let (subtracts, name) = split_subtracts(raw);
         let (list, name, separator) = if let Some(name) = name.strip_prefix("table:") {
             (&mut self.tables, name, Separator::Dot)
@@ -781,7 +794,7 @@ impl DataBuilder {
         list.push_compiled(index, subtracts, Pattern::compile(name, separator)?)
     }
 
-    fn finish(self) -> DataGrants {
+    pub(super) fn finish(self) -> DataGrants {
         DataGrants {
             files: self.files.finish(),
             tables: self.tables.finish(),

@@ -293,6 +293,20 @@ pub struct Touch {
     /// Secrets that may be used.
     #[serde(skip_serializing_if = "is_default")]
     pub secrets: Vec<String>,
+    /// Data classes of what is read.
+    #[serde(skip_serializing_if = "is_default")]
+    pub labels: Vec<Labelled>,
+}
+
+/// An element of `touch.labels`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Labelled {
+    /// Pattern of data, or `memory:` and a pattern of memory; all below what matches is meant too.
+    pub pattern: String,
+    /// The labels that reading it leaves on the session.
+    pub labels: Vec<String>,
 }
 
 /// An element of `touch.export`.

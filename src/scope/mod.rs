@@ -11,6 +11,7 @@ pub mod constraint;
 pub mod descriptor;
 pub(crate) mod error;
 pub(crate) mod grants;
+mod labels;
 mod lint;
 pub(crate) mod pattern;
 
@@ -32,6 +33,7 @@ pub use self::compiled::{
 };
 pub use self::descriptor::{Descriptor, DomainLimits};
 pub use self::error::ScopeError;
+pub use self::labels::MAX_LABELS_OF_ENTRY;
 pub use self::lint::{Warning, lint};
 pub use self::pattern::{MAX_PATTERN_BYTES, PatternError};
 

@@ -12,6 +12,7 @@ use crate::authorizer::place::Place;
 use crate::authorizer::shared::Prepared;
 use crate::authorizer::{AuthorizeError, Authorizer, Pending};
 use crate::entropy::EntropyError;
+use crate::governance::labels::Labels;
 use crate::governance::limits::Ledger;
 use crate::identity::VerifiedIdentity;
 use crate::policy::{Principal, Snapshot};
@@ -123,7 +124,7 @@ impl Authorizer {
         let own = Account::new(prepared, Ledger::default());
         let mut id = [0; 16];
         self.shared.entropy.fill(&mut id)?;
-        let place = Place::alone(own, principal, agent, Vec::new());
+        let place = Place::alone(own, principal, agent, Labels::default());
         self.begin(place, SessionId::from_bytes(id), now)
     }
 
@@ -266,7 +267,10 @@ impl Authorizer {
             }
             None => Ledger::default(),
         };
-        let labels = position.labels.iter().map(|label| label.as_str().into()).collect();
+        let touched = position.labels.iter().map(|label| label.as_str().into()).collect();
+        // What was declassified is not known any more, so that all of it is seen.
+        let labels = Labels::of(touched, Vec::new());
+        let labels = labels.ok_or(OpenError::Resume("its labels are not in order"))?;
         let place = Place::alone(Account::new(prepared, ledger), principal, agent, labels);
         let session = self.live(place, position.session, State::new(chain, now));
         let ticket = session.live.turn.issue();

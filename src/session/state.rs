@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::action::{Effect, Fact, Kind, TextSet};
 use crate::authorizer::account::Reserved;
 use crate::reason::Reason;
-use crate::receipt::{MAX_LABELS, SessionChain};
+use crate::receipt::SessionChain;
 use crate::time::Timestamp;
 
 /// The state of one session.
@@ -26,31 +25,6 @@ pub(crate) enum Stage {
     Issued,
     /// It runs.
     Running,
-}
-
-/// The data classes that an effect touches.
-pub(crate) fn touched(effect: &Effect) -> impl Iterator<Item = &str> {
-    let classes = match (effect.kind(), effect.facts().fact("classes")) {
-        (Kind::ReadData | Kind::ExportData, Some(Fact::TextSet(classes))) => Some(classes),
-        _ => None,
-    };
-    classes.into_iter().flat_map(TextSet::iter)
-}
-
-/// Returns `held` and the labels that allowing `effects` would add; `None` when there would be too many.
-pub(crate) fn labels_with<'a>(
-    held: &[Box<str>],
-    effects: impl Iterator<Item = &'a Effect>,
-) -> Option<Vec<Box<str>>> {
-    let mut labels = held.to_vec();
-    for effect in effects {
-        for class in touched(effect) {
-            if let Err(at) = labels.binary_search_by(|known| (**known).cmp(class)) {
-                labels.insert(at, class.into());
-            }
-        }
-    }
-    (labels.len() <= MAX_LABELS).then_some(labels)
 }
 
 impl State {

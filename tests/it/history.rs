@@ -5,11 +5,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use countersign::action::path::PurePaths;
-use countersign::action::{Connect, Pay, ReadData, ToolCall};
+use countersign::action::{
+    Connect, ExportData, Pay, ReadData, RecallMemory, ToolCall, TriggerWorkflow, UseSecret,
+    WriteData,
+};
 use countersign::audit::replay::{OpeningMap, Replayer};
 use countersign::policy::Enforced;
 use countersign::receipt::{MemorySink, SessionId, Verifier};
 use countersign::scope::TrustedScope;
+use countersign::shell::{Shell, ShellEnv};
 use countersign::testing::{self, TestClock};
 use countersign::value::Value;
 use countersign::{Action, Authorizer, Decision, Session, Sink};
@@ -181,4 +185,186 @@ fn recent_domains_and_counters_outlive_the_process() {
     assert_eq!(run(&session, call("t")), "allow");
     assert_eq!(run(&session, call("t")), "policy.forbid");
     house.replay();
+}
+
+// Labels.
+
+/// The scope that grants nearly everything, in which some data has labels.
+fn labelled(labels: &str) -> String {
+    gate::SCOPE
+        .replace("\"secrets\": [\"**\"]", &format!("\"secrets\": [\"**\"], \"labels\": [{labels}]"))
+}
+
+/// A manifest in which the bundle gives labels.
+fn giving(labels: &str) -> String {
+    format!(r#"{{"bundle": "countersign/bundle/v1", "name": "test", "labels": [{labels}]}}"#)
+}
+
+/// Forbids to connect after a secret was touched.
+const LEAK: &str = r#"@id("leak") forbid(principal, action in [Action::"Connect", Action::"ExportData"], resource)
+    when { context.labels.contains("secret") };"#;
+
+#[test]
+fn a_scope_labels_what_is_read() {
+    let scope = labelled(
+        r#"{"pattern": "/srv/web/secrets/**", "labels": ["secret"]},
+           {"pattern": "/srv/web/*.env", "labels": ["secret"]},
+           {"pattern": "table:crm.**", "labels": ["secret", "personal"]},
+           {"pattern": "object:keys/**", "labels": ["secret"]},
+           {"pattern": "memory:private/*", "labels": ["secret"]}"#,
+    );
+    let house = House::new(&Bundle::but(LEAK), &scope);
+    let check = |read: Box<dyn Action>, expected: &str| {
+        let session = house.open();
+        assert_eq!(run(&session, connect()), "allow");
+        assert_eq!(run(&session, read), "allow", "a read by itself is judged by what was before");
+        assert_eq!(run(&session, connect()), expected);
+    };
+    check(Box::new(ReadData::new("src/main.rs")), "allow");
+    check(Box::new(ReadData::new("secrets")), "policy.forbid");
+    check(Box::new(ReadData::new("secrets/key")), "policy.forbid");
+    check(Box::new(ReadData::new("secrets/a/b/key")), "policy.forbid");
+    check(Box::new(ReadData::new("src/../secrets/key")), "policy.forbid");
+    check(Box::new(ReadData::new("prod.env")), "policy.forbid");
+    check(Box::new(ReadData::new("src/prod.env")), "allow");
+    check(Box::new(ReadData::new(".").recursive()), "policy.forbid");
+    check(Box::new(ReadData::new("src").recursive()), "allow");
+    check(Box::new(ReadData::table("crm.orders")), "policy.forbid");
+    check(Box::new(ReadData::table("shop.orders")), "allow");
+    check(Box::new(ReadData::object("keys/a/b")), "policy.forbid");
+    check(Box::new(ReadData::object("web/a")), "allow");
+    check(Box::new(RecallMemory::new("private/x")), "policy.forbid");
+    check(Box::new(RecallMemory::new("public/x")), "allow");
+    check(Box::new(WriteData::new("secrets/key")), "allow");
+    house.replay();
+}
+
+fn line_of(line: &str) -> Shell {
+    let env = ShellEnv::bash("/srv/web").with_harmless_profile().with_plain_names();
+    Shell::parse(line, &env.with_no_other_variables())
+}
+
+#[test]
+fn what_a_shell_line_reads_is_labelled_too() {
+    let scope = labelled(r#"{"pattern": "/srv/web/secrets/**", "labels": ["secret"]}"#)
+        .replace("\"sh\"]", "\"sh\", \"cat\", \"grep\", \"cd\"]");
+    let house = House::new(&Bundle::but(LEAK), &scope);
+    let check = |line: &str, expected: &str| {
+        let session = house.open();
+        let outcome = run(&session, line_of(line));
+        assert_eq!(outcome, "allow", "{line}");
+        assert_eq!(run(&session, connect()), expected, "{line}");
+    };
+    check("cat src/main.rs", "allow");
+    check("cat secrets/key", "policy.forbid");
+    check("cat s*/key", "policy.forbid");
+    check("grep -r token .", "policy.forbid");
+    check("cd secrets && cat key", "policy.forbid");
+    // What is read and sent in one line is judged together.
+    let session = house.open();
+    let both = line_of("cat secrets/key && curl https://a.example/");
+    assert_eq!(run(&session, both), "policy.forbid");
+    house.replay();
+}
+
+#[test]
+fn an_export_is_judged_by_what_it_touches() {
+    let scope = labelled(r#"{"pattern": "/srv/web/secrets/**", "labels": ["secret"]}"#);
+    let house = House::new(&Bundle::but(LEAK), &scope);
+    let session = house.open();
+    let export = |path: &str| {
+        ExportData::to_host(countersign::action::DataRef::File(path.into()), "a.example", 443)
+            .sends_bytes(1)
+    };
+    assert_eq!(run(&session, export("secrets/key")), "policy.forbid");
+    assert_eq!(run(&session, export("src/main.rs")), "allow");
+    assert_eq!(run(&session, connect()), "allow", "what was denied touched nothing");
+    house.replay();
+}
+
+#[test]
+fn a_bundle_labels_kinds_and_what_tools_return() {
+    let rules = r#"{"kind": "UseSecret", "labels": ["secret"]},
+        {"tool": "srv/t", "output": ["untrusted-input", "personal"]}"#;
+    let tainted = r#"@id("tainted") forbid(principal, action == Action::"TriggerWorkflow", resource)
+        when { context.labels.containsAny(["untrusted-input"]) };"#;
+    let bundle =
+        tools(Bundle::but(&format!("{LEAK}{tainted}"))).with_file("manifest.json", giving(rules));
+    let house = House::new(&bundle, gate::SCOPE);
+    let workflow = || TriggerWorkflow::new("w", Value::Null);
+    let session = house.open();
+    assert_eq!(run(&session, call("u")), "allow");
+    assert_eq!(run(&session, workflow()), "allow");
+    assert_eq!(run(&session, call("t")), "allow");
+    assert_eq!(run(&session, workflow()), "policy.forbid");
+    assert_eq!(run(&session, connect()), "allow");
+    assert_eq!(run(&session, UseSecret::new("npm/publish", "npm")), "allow");
+    assert_eq!(run(&session, connect()), "policy.forbid");
+    let id = session.id();
+    drop(session);
+    let session = house.resume(id);
+    assert_eq!(run(&session, workflow()), "policy.forbid");
+    assert_eq!(run(&session, connect()), "policy.forbid");
+    assert_eq!(house.replay(), 9);
+}
+
+#[test]
+fn a_rule_for_tools_of_the_open_world_takes_all_of_them() {
+    let rules = r#"{"tools": "open_world", "output": ["untrusted-input"]}"#;
+    let bundle = tools(Bundle::but(
+        r#"@id("tainted") forbid(principal, action, resource)
+        when { context.labels.contains("untrusted-input") };"#,
+    ));
+    let house = House::new(&bundle.with_file("manifest.json", giving(rules)), gate::SCOPE);
+    let session = house.open();
+    assert_eq!(run(&session, connect()), "allow");
+    assert_eq!(run(&session, call("u")), "allow");
+    assert_eq!(run(&session, connect()), "policy.forbid");
+    house.replay();
+}
+
+#[test]
+fn a_rule_that_labels_nothing_is_refused() {
+    let check = |rule: &str, ok: bool| {
+        let bundle = tools(Bundle::but("")).with_file("manifest.json", giving(rule));
+        let loaded = bundle.load();
+        assert_eq!(loaded.is_ok(), ok, "{rule}: {loaded:?}");
+    };
+    check(r#"{"kind": "UseSecret", "labels": ["secret"]}"#, true);
+    check(r#"{"tool": "srv/t", "output": ["a"]}"#, true);
+    check(r#"{"kind": "UseSecrets", "labels": ["secret"]}"#, false);
+    check(r#"{"kind": "ToolCall", "labels": ["secret"]}"#, false);
+    check(r#"{"kind": "UseSecret", "labels": []}"#, false);
+    check(r#"{"kind": "UseSecret", "labels": ["Secret"]}"#, false);
+    check(r#"{"kind": "UseSecret", "labels": ["a b"]}"#, false);
+    check(r#"{"kind": "UseSecret", "output": ["secret"]}"#, false);
+    check(r#"{"kind": "UseSecret"}"#, false);
+    check(r#"{"tool": "srv/none", "output": ["a"]}"#, false);
+    check(r#"{"tool": "srv/t", "labels": ["a"]}"#, false);
+    check(r#"{"tool": "srv/t", "kind": "UseSecret", "labels": ["a"], "output": ["a"]}"#, false);
+    check(r#"{"tools": "all", "output": ["a"]}"#, false);
+    check("{}", false);
+}
+
+#[test]
+fn more_labels_than_a_receipt_holds_deny() {
+    let names: Vec<String> = (0..60).map(|n| format!("\"l{n:02}\"")).collect();
+    let entries: Vec<String> = names
+        .chunks(15)
+        .map(|labels| {
+            format!(r#"{{"pattern": "/srv/web/a/**", "labels": [{}]}}"#, labels.join(","))
+        })
+        .collect();
+    let scope = labelled(&format!(
+        r#"{}, {{"pattern": "/srv/web/b", "labels": ["m1", "m2", "m3", "m4"]}},
+        {{"pattern": "/srv/web/c", "labels": ["n1"]}}"#,
+        entries.join(",")
+    ));
+    let house = House::new(&Bundle::but(""), &scope);
+    let session = house.open();
+    assert_eq!(run(&session, ReadData::new("a/x")), "allow");
+    assert_eq!(run(&session, ReadData::new("b")), "allow");
+    assert_eq!(run(&session, ReadData::new("c")), "action.too_large");
+    assert_eq!(run(&session, ReadData::new("a/y")), "allow");
+    assert_eq!(house.replay(), 4);
 }

@@ -12,12 +12,12 @@ use crate::authorizer::gates::{Answer, Hop, Question, permit_until};
 use crate::authorizer::lines::{Lists, line_domain, reversibility, verdict};
 use crate::authorizer::witness::{Transcript, Witness};
 use crate::digest::Digest;
+use crate::governance::labels::Sources;
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::identity::SpiffeId;
 use crate::policy::{Principal, Snapshot};
 use crate::receipt::{Body, Domain, Line, LineError, Opening, ParsedLine, Receipt};
 use crate::scope::CompiledScope;
-use crate::session::state::labels_with;
 
 /// The lines of one call.
 #[derive(Debug)]
@@ -142,8 +142,10 @@ impl Replayer {
             Some(paths) => Witness::new(paths),
             None => Witness::overfull(&plain),
         };
-        let call_labels = labels_with(&facts.labels, effects.iter());
         let above_hops: Vec<Hop<'_>> = above.iter().map(Recalled::hop).collect();
+        let above_scopes: Vec<&CompiledScope> = above.iter().map(|hop| &*hop.scope).collect();
+        let sources = Sources { own: scope, above: &above_scopes, snapshot };
+        let labels_after = facts.labels.with(sources, effects.iter());
         let question = Question {
             snapshot,
             own: own.hop(),
@@ -158,7 +160,7 @@ impl Replayer {
             environment: &facts.environment,
             provenance: facts.provenance,
             labels: &facts.labels,
-            call_labels: call_labels.as_deref(),
+            labels_after: &labels_after,
             time: facts.time,
             now: facts.now,
         };
@@ -171,8 +173,8 @@ impl Replayer {
         compare_call(&mut found, first, &facts, scope, &agent);
         let decision = answer.severity.as_str();
         found.text(Place::Call, What::CallDecision, first.call_decision.as_str(), decision);
-        let labels =
-            if allowed { call_labels.as_ref().unwrap_or(&facts.labels) } else { &facts.labels };
+        let labels = labels_after.labels(&facts.labels).filter(|_| allowed || facts.observed);
+        let labels = labels.unwrap_or(&facts.labels).touched();
         found.list(Place::Call, What::Labels, &first.labels, labels);
         found.counters(What::Counters, &first.after, &ledger.past().counters());
         let ends = hops.iter().map(|hop| hop.scope.expires()).min().unwrap_or(scope.expires());
@@ -187,7 +189,10 @@ impl Replayer {
             severity: answer.severity,
             effects: answer.effects,
             differences: found.0,
-            before: Before { counters: facts.own.past.counters(), labels: facts.labels },
+            before: Before {
+                counters: facts.own.past.counters(),
+                labels: facts.labels.touched().to_vec(),
+            },
         })
     }
 

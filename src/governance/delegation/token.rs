@@ -374,7 +374,8 @@ impl DelegationToken {
         }
         let compiled = said.scopes.iter().map(|scope| {
             // Only the frame is looked at, which no file system has a part in; it compiled before.
-            CompiledScope::recompile(scope, &PurePaths::new()).map_err(|_| Reason::DelegationToken)
+            CompiledScope::compile_untrusted(scope, &PurePaths::new())
+                .map_err(|_| Reason::DelegationToken)
         });
         let compiled: Vec<CompiledScope> = compiled.collect::<Result<_, _>>()?;
         let agents: Vec<&SpiffeId> =

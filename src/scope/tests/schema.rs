@@ -41,6 +41,7 @@ fn the_schema_has_the_fields_of_the_types() {
     check::<d::HostKind>("hostKind");
     check::<d::Touch>("touch");
     check::<d::Export>("export");
+    check::<d::Labelled>("labelled");
     check::<d::Memory>("memory");
     check::<d::Reach>("reach");
     check::<d::TunnelGrant>("tunnel");
