@@ -214,6 +214,15 @@ pub(super) struct DataGrants {
     pub(super) objects: Grants,
 }
 
+impl DataGrants {
+    /// Reports whether both subtract in the same words.
+    pub(super) fn subtracts_the_same(&self, other: &Self) -> bool {
+        self.files.subtracts_the_same(&other.files)
+            && self.tables.subtracts_the_same(&other.tables)
+            && self.objects.subtracts_the_same(&other.objects)
+    }
+}
+
 impl CompiledScope {
     /// Compiles a scope: resolves the workspace and the literal part of each file pattern.
     ///

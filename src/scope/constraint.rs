@@ -214,6 +214,25 @@ impl Arguments {
         Ok(Self { named, others: !others.is_deny() })
     }
 
+    /// Whatever fits.
+    pub(crate) fn any() -> Self {
+        Self { named: Box::default(), others: true }
+    }
+
+    /// Reports whether whatever fits `other` provably fits this too, resolved from the same workspace.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        let find = |list: &Self, name: &str| {
+            let at = list.named.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+            list.named.get(at).map(|(_, constraint)| constraint.clone())
+        };
+        let own = self.named.iter().all(|(name, own)| match find(other, name) {
+            Some(theirs) => own.contains(&theirs),
+            None => own.optional && !other.others,
+        });
+        let theirs = || other.named.iter().all(|(name, _)| find(self, name).is_some());
+        own && (self.others || (!other.others && theirs()))
+    }
+
     /// Reports whether the arguments of a tool fit.
     pub(crate) fn allow_object(&self, arguments: &Object, around: Surroundings<'_>) -> bool {
         self.allow(arguments.len(), |name| arguments.get(name).map(Subject::Value), around)
@@ -327,6 +346,16 @@ impl Compiled {
         Ok(Self { optional: raw.optional, checks: checks.into() })
     }
 
+    /// Reports whether whatever fits `other` provably fits this too: each check here follows from one
+    /// there.
+    fn contains(&self, other: &Self) -> bool {
+        (self.optional || !other.optional)
+            && self
+                .checks
+                .iter()
+                .all(|check| other.checks.iter().any(|theirs| check.follows_from(theirs)))
+    }
+
     fn fits(&self, subject: Subject<'_>, around: Surroundings<'_>) -> bool {
         self.checks.iter().all(|check| check.fits(subject, around))
     }
@@ -344,6 +373,24 @@ fn compile_domains(domains: &Texts) -> Result<Box<[HostPattern]>, (u16, Problem)
 }
 
 impl Check {
+    fn follows_from(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::OneOf(own), Self::OneOf(theirs)) => {
+                theirs.iter().all(|value| own.contains(value))
+            }
+            (Self::Glob(own), Self::Glob(theirs)) | (Self::Path(own), Self::Path(theirs)) => {
+                theirs.beyond(own).is_nothing()
+            }
+            (Self::Range(own), Self::Range(theirs)) => {
+                own.min.is_none_or(|own| theirs.min.is_some_and(|min| own <= min))
+                    && own.max.is_none_or(|own| theirs.max.is_some_and(|max| max <= own))
+            }
+            (Self::MaxLen(own), Self::MaxLen(theirs)) => theirs <= own,
+            (Self::Each(own), Self::Each(theirs)) => own.contains(theirs),
+            _ => self == other,
+        }
+    }
+
     fn fits(&self, subject: Subject<'_>, around: Surroundings<'_>) -> bool {
         match self {
             Self::OneOf(values) => values.iter().any(|value| subject.equals(value)),

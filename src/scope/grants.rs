@@ -6,7 +6,9 @@ use url::Url;
 
 use crate::action::host::{Endpoint, Host, HostPattern, Zone, canonical_address};
 use crate::scope::error::Problem;
-use crate::scope::pattern::{Name, Pattern, PatternError, Separator, check_text, split_subtracts};
+use crate::scope::pattern::{
+    Beyond, Name, Pattern, PatternError, Separator, check_text, split_subtracts,
+};
 use crate::text::{check_visible, is_plain_url};
 
 /// The longest URL that is looked at, in bytes.
@@ -103,6 +105,20 @@ impl HostGrants {
         granted.filter(|_| !self.subtracts(endpoint)).map(|(index, _)| *index)
     }
 
+    /// Finds what is not provably within `other`.
+    pub(crate) fn beyond(&self, other: &Self) -> Beyond {
+        // Where a name leads to is granted by addresses and networks alone.
+        let contains = |theirs: &HostPattern, own: &HostPattern| {
+            theirs.contains(own) && (own.network().is_none() || theirs.network().is_some())
+        };
+        Beyond::of(
+            (&self.includes, &self.excludes),
+            (&other.includes, &other.excludes),
+            contains,
+            |_, _| false,
+        )
+    }
+
     fn covers_address(&self, endpoint: &Endpoint) -> bool {
         let by_address =
             |pattern: &HostPattern| pattern.network().is_some() && pattern.matches(endpoint);
@@ -156,6 +172,12 @@ impl Keyed {
         Ok(Self { keys: found.into(), name })
     }
 
+    fn contains(&self, other: &Self) -> bool {
+        self.keys.len() == other.keys.len()
+            && self.keys.iter().zip(&other.keys).all(|(own, theirs)| own.contains(theirs))
+            && self.name.contains(&other.name)
+    }
+
     fn matches(&self, keys: &[&str], name: Name<'_>) -> bool {
         let same = self.keys.len() == keys.len();
         same && self.keys.iter().zip(keys).all(|(pattern, key)| pattern.matches(*key))
@@ -203,6 +225,16 @@ impl KeyedGrants {
             }
         }
         Ok(Self { includes: includes.into(), excludes: excludes.into() })
+    }
+
+    /// Finds what is not provably within `other`.
+    pub(crate) fn beyond(&self, other: &Self) -> Beyond {
+        Beyond::of(
+            (&self.includes, &self.excludes),
+            (&other.includes, &other.excludes),
+            Keyed::contains,
+            |_, _| false,
+        )
     }
 
     /// Finds what grants `name` behind `keys`.
@@ -283,6 +315,16 @@ impl UrlGrants {
         covered.filter(|_| !subtracted).map(|(index, _)| *index)
     }
 
+    /// Finds what is not provably within `other`.
+    pub(crate) fn beyond(&self, other: &Self) -> Beyond {
+        Beyond::of(
+            (&self.includes, &self.excludes),
+            (&other.includes, &other.excludes),
+            UrlPattern::contains,
+            |_, _| false,
+        )
+    }
+
     /// Reports whether `text` is a URL in plain form that is granted.
     pub(crate) fn covers_text(&self, text: &str) -> bool {
         let Some((url, endpoint)) = parse_url(text) else { return false };
@@ -332,6 +374,14 @@ impl UrlPattern {
             path: compiled,
             slash: (!open).then_some(name != path),
         })
+    }
+
+    fn contains(&self, other: &Self) -> bool {
+        (self.method.is_none() || self.method == other.method)
+            && self.scheme == other.scheme
+            && self.host.contains(&other.host)
+            && self.path.contains(&other.path)
+            && (self.slash.is_none() || self.slash == other.slash)
     }
 
     fn is_about(&self, method: &str, scheme: &str) -> bool {

@@ -39,6 +39,14 @@ pub struct Warning {
 }
 
 impl Warning {
+    pub(super) fn new(
+        code: &'static str,
+        field: impl Into<Box<str>>,
+        sentence: &'static str,
+    ) -> Self {
+        Self { code, field: field.into(), sentence }
+    }
+
     /// Returns the stable code, such as `lint.any_host`.
     #[must_use]
     pub const fn code(&self) -> &'static str {

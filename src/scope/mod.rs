@@ -13,6 +13,7 @@ pub(crate) mod error;
 pub(crate) mod grants;
 mod labels;
 mod lint;
+mod lint_child;
 pub(crate) mod pattern;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use self::descriptor::{Descriptor, DomainLimits};
 pub use self::error::ScopeError;
 pub use self::labels::MAX_LABELS_OF_ENTRY;
 pub use self::lint::{Warning, lint};
+pub use self::lint_child::lint_child;
 pub use self::pattern::{MAX_PATTERN_BYTES, PatternError};
 
 use self::error::Problem;

@@ -17,6 +17,10 @@ use crate::text::{check_visible, excerpt, glob};
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1024;
 
+/// The most segments that are compared to prove one pattern inside of another: many times what people
+/// write, and little enough for two lists of the longest.
+const MAX_CONTAINS_STEPS: usize = 4096;
+
 /// What divides a name into segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Separator {
@@ -282,6 +286,65 @@ impl Pattern {
             let Some((_, rest)) = skipped.next() else { return false };
             back = Some((after, rest));
             here = (after, rest);
+        }
+    }
+
+    /// Reports whether everything that `other` matches is provably matched too.
+    ///
+    /// The segments of `other` stand for themselves: its `*` is taken by a `*` alone, its `**` by a `**`.
+    /// What takes more than [`MAX_CONTAINS_STEPS`] to prove is not proven.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        let separator = self.separator;
+        let (mut at, mut next) = (0, 0);
+        // Where to go on once the last `**` has taken one segment more.
+        let mut back: Option<(usize, usize)> = None;
+        for _ in 0..MAX_CONTAINS_STEPS {
+            let (own, theirs) = (self.parts.get(at), other.parts.get(next));
+            if own == Some(&Part::Any) {
+                at += 1;
+                back = Some((at, next));
+                continue;
+            }
+            let taken = match (own, theirs) {
+                (None, None) => return separator == other.separator,
+                (Some(_), Some(Part::Any)) | (None, Some(_)) | (_, None) => false,
+                (Some(own), Some(theirs)) => glob(
+                    self.segment(*own).as_bytes(),
+                    other.segment(*theirs).as_bytes(),
+                    &mut || (),
+                ),
+            };
+            if taken {
+                (at, next) = (at + 1, next + 1);
+                continue;
+            }
+            let Some((after, skipped)) = back.filter(|(_, next)| *next < other.parts.len()) else {
+                return false;
+            };
+            back = Some((after, skipped + 1));
+            (at, next) = (after, skipped + 1);
+        }
+        false
+    }
+
+    /// Reports whether nothing that `other` matches, and nothing above or below that, is matched: a
+    /// segment differs before any `**`.
+    fn parts_from(&self, other: &Self) -> bool {
+        let pairs = self.parts.iter().zip(&other.parts);
+        let before = pairs.take_while(|(own, theirs)| ![**own, **theirs].contains(&Part::Any));
+        let mut before = before.map(|(own, theirs)| (self.segment(*own), other.segment(*theirs)));
+        before.any(|(own, theirs)| match (own.contains('*'), theirs.contains('*')) {
+            (false, false) => own != theirs,
+            (true, false) => !glob(own.as_bytes(), theirs.as_bytes(), &mut || ()),
+            (false, true) => !glob(theirs.as_bytes(), own.as_bytes(), &mut || ()),
+            (true, true) => false,
+        })
+    }
+
+    fn segment(&self, part: Part) -> &str {
+        match part {
+            Part::Literal(start, end) | Part::Glob(start, end) => self.slice(start, end),
+            Part::Any => "**",
         }
     }
 
@@ -576,6 +639,54 @@ impl Grants {
         self.excludes
             .iter()
             .any(|pattern| pattern.matches(name) || (recursive && pattern.meets_subtree(name)))
+    }
+}
+
+/// Where a list is not provably within another one.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Beyond {
+    /// The places of elements that nothing in the other list contains.
+    pub(crate) places: Vec<u16>,
+    /// Whether something is subtracted there and not here.
+    pub(crate) lost: bool,
+}
+
+impl Beyond {
+    /// Compares `(includes, excludes)` of two lists. What is subtracted there must be subtracted here in
+    /// the same words, or part from all that is granted here.
+    pub(crate) fn of<P: PartialEq>(
+        own: (&[(u16, P)], &[P]),
+        other: (&[(u16, P)], &[P]),
+        contains: impl Fn(&P, &P) -> bool,
+        parts: impl Fn(&P, &P) -> bool,
+    ) -> Self {
+        let within = |pattern: &P| other.0.iter().any(|(_, theirs)| contains(theirs, pattern));
+        let places = own.0.iter().filter(|(_, pattern)| !within(pattern));
+        let lost = other.1.iter().any(|theirs| {
+            !own.1.contains(theirs) && own.0.iter().any(|(_, pattern)| !parts(theirs, pattern))
+        });
+        Self { places: places.map(|(index, _)| *index).collect(), lost }
+    }
+
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.places.is_empty() && !self.lost
+    }
+}
+
+impl Grants {
+    /// Reports whether both subtract in the same words.
+    pub(crate) fn subtracts_the_same(&self, other: &Self) -> bool {
+        self.excludes == other.excludes
+    }
+
+    /// Finds what is not provably within `other`.
+    pub(crate) fn beyond(&self, other: &Self) -> Beyond {
+        Beyond::of(
+            (&self.includes, &self.excludes),
+            (&other.includes, &other.excludes),
+            Pattern::contains,
+            Pattern::parts_from,
+        )
     }
 }
 

@@ -1178,5 +1178,8 @@ mod schema;
 /// One question each.
 mod questions;
 
+/// A child beside its parent.
+mod child;
+
 /// Constraints on arguments.
 mod arguments;

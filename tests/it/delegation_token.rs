@@ -12,7 +12,7 @@ use countersign::governance::{
 };
 use countersign::identity::SpiffeId;
 use countersign::receipt::{IdentityKey, SessionId};
-use countersign::scope::{CompiledScope, Scope};
+use countersign::scope::{CompiledScope, Scope, lint_child};
 use countersign::testing::NOW;
 use countersign::time::Timestamp;
 use proptest::prelude::*;
@@ -183,6 +183,19 @@ proptest! {
                 prop_assert!(allows(hops) || !allows(hops + 1), "{effect:?} at hop {hops}");
             }
             prop_assert_eq!(allows(chain.len()), !each.contains(&false));
+        }
+    }
+
+    /// Whatever the lint is silent about is no wider.
+    #[test]
+    fn what_the_lint_is_silent_about_is_not_wider(pair in prop::collection::vec(links(true), 2)) {
+        let pair = scopes(&pair);
+        let silent = lint_child(&pair[0], &pair[1]).is_empty();
+        let (parent, child) = (compile(&pair[0]), compile(&pair[1]));
+        let paths = PurePaths::new();
+        for effect in effects().iter().filter(|_| silent) {
+            let gained = child.check(effect, &paths).is_ok() && parent.check(effect, &paths).is_err();
+            prop_assert!(!gained, "{effect:?}");
         }
     }
 

@@ -81,6 +81,11 @@ impl HostPattern {
             })
     }
 
+    /// Says whether every endpoint that `other` means is meant.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        self.ports.contain_all(&other.ports) && self.hosts.contain_all(&other.hosts)
+    }
+
     /// Says whether the host part is `*`.
     #[must_use]
     pub const fn is_any_host(&self) -> bool {
@@ -179,6 +184,17 @@ impl Hosts {
         }
     }
 
+    fn contain_all(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (_, Self::Name(name)) => self.contain(&Host::Name(name.clone())),
+            (_, Self::Address(address)) => self.contain(&Host::Address(*address)),
+            (Self::Below(suffix), Self::Below(other)) => suffix == other || other.is_below(suffix),
+            (Self::Network(network), Self::Network(other)) => network.contains(other),
+            _ => false,
+        }
+    }
+
     fn contain(&self, host: &Host) -> bool {
         match (self, host) {
             (Self::Any, _) => true,
@@ -232,6 +248,17 @@ impl Ports {
             return Ok(Self::Any);
         }
         Ok(Self::Ranges(merged.into()))
+    }
+
+    fn contain_all(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (Self::Ranges(_), Self::Any) => false,
+            // Ranges are merged, so one range lies in one range.
+            (Self::Ranges(ranges), Self::Ranges(others)) => others
+                .iter()
+                .all(|other| ranges.iter().any(|range| range.0 <= other.0 && other.1 <= range.1)),
+        }
     }
 
     fn contain(&self, port: u16) -> bool {

@@ -89,11 +89,9 @@ impl Budget {
                 of.accelerator_seconds,
             ]
         };
-        let money = |(currency, used): (&Box<str>, &Decimal)| {
-            *used <= self.spend.get(currency).copied().unwrap_or(Decimal::ZERO)
-        };
+        let money = |currency: &str| self.spend.get(currency).copied().unwrap_or(Decimal::ZERO);
         amounts(used).iter().zip(amounts(self)).all(|(used, own)| *used <= own)
-            && used.spend.iter().all(money)
+            && used.spend.iter().all(|(currency, used)| *used <= money(currency))
     }
 
     fn to_value(&self) -> Value {

@@ -146,6 +146,58 @@ proptest! {
     }
 
     #[test]
+    fn what_the_lint_of_children_is_silent_about_is_not_wider(
+        parent in documents(),
+        other in documents(),
+        mixed in prop::collection::vec((any::<Index>(), any::<bool>()), 0..6),
+        effects in prop::collection::vec(effects(), 1..24),
+    ) {
+        // Mostly the parent, with some lists of another document, so that some children are within it.
+        let mut child = parent.clone();
+        let mut found = Vec::new();
+        lists(&other, "", &mut found);
+        for (list, whole) in mixed {
+            let pointer = &found[list.index(found.len())];
+            let Some(own) = child.pointer_mut(pointer) else { continue };
+            if whole {
+                *own = other.pointer(pointer).unwrap().clone();
+            } else if let Some(list) = own.as_array_mut() {
+                list.pop();
+            }
+        }
+        let scope = |value: &serde_json::Value| Scope::parse(value.to_string().as_bytes()).unwrap();
+        let wider = lint_child(&scope(&parent), &scope(&child));
+        let (parent, compiled) = (compile_json(&parent), compile_json(&child));
+        for effect in effects.iter().filter(|_| wider.is_empty()) {
+            if compiled.check(effect, &PurePaths::new()).is_ok() {
+                let allowed = parent.check(effect, &PurePaths::new()).is_ok();
+                prop_assert!(allowed, "{effect:?} under {child}");
+            }
+        }
+    }
+
+    #[test]
+    fn taking_an_element_away_raises_no_question(
+        wide in documents(),
+        list in any::<Index>(),
+        element in any::<Index>(),
+    ) {
+        let mut found = Vec::new();
+        lists(&wide, "", &mut found);
+        let mut narrow = wide.clone();
+        let elements = narrow.pointer_mut(&found[list.index(found.len())]).unwrap();
+        let elements = elements.as_array_mut().unwrap();
+        if !elements.is_empty() {
+            let at = element.index(elements.len());
+            if !subtracts(&elements[at]) {
+                elements.remove(at);
+            }
+        }
+        let scope = |value: &serde_json::Value| Scope::parse(value.to_string().as_bytes()).unwrap();
+        prop_assert_eq!(lint_child(&scope(&wide), &scope(&narrow)), []);
+    }
+
+    #[test]
     fn a_subtraction_never_grants_more(
         wide in documents(),
         list in any::<Index>(),
