@@ -116,6 +116,7 @@ pub mod entropy;
 pub mod governance;
 pub mod guard;
 pub mod identity;
+pub mod interop;
 pub mod policy;
 pub mod reason;
 pub mod receipt;

@@ -3,6 +3,7 @@
 //! They stand here and not in `fuzz/`, so that `cargo test` replays every input that ever broke one
 //! (`fuzz/regressions/`) without a fuzzer. Each takes any bytes and panics when a law is broken.
 
+mod approval;
 mod bundle;
 mod correlate;
 mod evidence;
@@ -17,6 +18,7 @@ mod tools;
 
 use std::fmt::Display;
 
+pub use self::approval::approval;
 pub use self::bundle::bundle;
 pub use self::correlate::correlate;
 pub use self::evidence::{effect, evidence};
@@ -34,6 +36,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
 pub const TARGETS: [Target; 14] = [
+    ("approval", approval),
     ("bundle", bundle),
     ("correlate", correlate),
     ("effect", effect),

@@ -446,6 +446,11 @@ proptest! {
     }
 
     #[test]
+    fn the_laws_that_fuzzing_asserts_hold(bytes in prop::collection::vec(0..9_u8, 0..200)) {
+        countersign::testing::fuzzing::approval(&bytes);
+    }
+
+    #[test]
     fn more_approvals_never_grant_less(
         votes in prop::collection::vec((0..4_usize, select(vec![1_u8, 2, 3, 4, 5, 6, 7, 8])), 0..12),
         more in prop::collection::vec((0..4_usize, select(vec![1_u8, 2, 3, 4, 5, 6, 7, 8])), 1..6),

@@ -14,6 +14,7 @@
 mod approval_laws;
 mod approvals;
 mod attack_strings;
+mod authzen;
 mod bundle;
 mod cedar_traps;
 mod correlate;
