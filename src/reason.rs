@@ -156,6 +156,7 @@ reasons! {
     ScopeSecret = "scope.secret": "the task was not given this secret";
     ScopePrivilege = "scope.privilege": "the task was not given this privilege";
     ScopeIdentity = "scope.identity": "the task may not take this identity";
+    ScopeTier = "scope.tier": "the bundle has no such risk tier";
     ScopeInfrastructure = "scope.infrastructure": "the task may not change this infrastructure";
     ScopePackage = "scope.package": "the task may not install this package";
     ScopeRead = "scope.read": "the task may not read this";

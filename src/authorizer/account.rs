@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::authorizer::shared::Prepared;
 use crate::governance::limits::{Ledger, Reservation, SessionLimits};
-use crate::policy::BundleLimits;
+use crate::policy::{BundleLimits, Snapshot};
 
 /// The scope of one hop with its ledger. A session has its own, and holds those of the hops above it:
 /// what a delegate uses is used up for everybody above.
@@ -34,8 +34,8 @@ impl Account {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn limits(&self, caps: &BundleLimits) -> SessionLimits {
-        capped(&self.prepared.limits, caps)
+    pub(crate) fn limits(&self, snapshot: &Snapshot) -> SessionLimits {
+        capped(&self.prepared.limits, &snapshot.caps(self.prepared.scope.tier()))
     }
 }
 

@@ -99,7 +99,8 @@ impl Evaluator {
         check_lifetime(&scope, &self.snapshot)?;
         let principal = Principal::of(agent.id(), scope.owner());
         let principal = principal.ok_or(OpenError::Refused(Reason::IdentityMismatch))?;
-        let limits = capped(&SessionLimits::of_task(scope.limits()), self.snapshot.limits());
+        let caps = self.snapshot.caps(scope.tier());
+        let limits = capped(&SessionLimits::of_task(scope.limits()), &caps);
         let memory = self.memory.as_ref().map(Memory::asker);
         Ok(Trial { evaluator: self.clone(), scope, limits, principal, memory })
     }

@@ -101,18 +101,6 @@ impl Answer {
     }
 }
 
-/// Returns when a permit that is given out at `now` ends: after its lifetime, which the bundle caps,
-/// and at `ends`, the end of the first task of the chain to end, at the latest.
-pub(crate) fn permit_until(
-    now: Timestamp,
-    lifetime: Duration,
-    snapshot: &Snapshot,
-    ends: Timestamp,
-) -> Timestamp {
-    let cap = snapshot.limits().permit_seconds.map(|cap| Duration::from_secs(u64::from(cap)));
-    now.plus(cap.map_or(lifetime, |cap| lifetime.min(cap))).min(ends)
-}
-
 impl Question<'_> {
     /// Decides on every effect.
     pub(crate) fn decide(&self, effects: Vec<Effect>) -> Answer {
@@ -170,6 +158,19 @@ impl Question<'_> {
         approved.map_or(&[], |approved| &approved.quorums)
     }
 
+    /// Returns when a permit that is given out now ends: after its lifetime, which the bundle and the tiers
+    /// of the chain cap, and with the first task of the chain at the latest.
+    pub(crate) fn permit_until(&self, lifetime: Duration) -> Timestamp {
+        let mut until = self.now.plus(lifetime);
+        for hop in self.hops() {
+            if let Some(cap) = self.snapshot.caps(hop.scope.tier()).permit_seconds {
+                until = until.min(self.now.plus(Duration::from_secs(u64::from(cap))));
+            }
+            until = until.min(hop.scope.expires());
+        }
+        until
+    }
+
     fn lifecycle(&self) -> Result<(), Reason> {
         let now = self.time?;
         if let Some(reason) = self.stopped {
@@ -183,7 +184,8 @@ impl Question<'_> {
                 return Err(Reason::SessionExpired);
             }
         }
-        Ok(())
+        // A bundle that came into force later may not have the tier.
+        self.hops().try_for_each(|hop| self.snapshot.tier(hop.scope.tier()).map(|_| ()))
     }
 
     /// What policies see of the call, whichever effect they are asked about.
@@ -200,7 +202,7 @@ impl Question<'_> {
             recent,
             depth: self.above.len() as u64,
             acting_through: self.acting_through,
-            tier: "",
+            tier: self.snapshot.tier(self.own.scope.tier()).unwrap_or_default(),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::action::{Action, EffectContext};
 use crate::authorizer::account::Reserved;
 use crate::authorizer::decision::{Decided, Severity};
 use crate::authorizer::facts;
-use crate::authorizer::gates::{Hop, Question, permit_until};
+use crate::authorizer::gates::{Hop, Question};
 use crate::authorizer::lines::{Lines, describe};
 use crate::authorizer::permit::{Meter, Terms};
 use crate::authorizer::place::Place;
@@ -69,9 +69,9 @@ impl Live {
             describe(&action, &context)
         };
         let effects = std::mem::take(&mut described.effects);
-        let limits = place.own.limits(snapshot.limits());
+        let limits = place.own.limits(&snapshot);
         let above_limits: Vec<SessionLimits> =
-            place.above.iter().map(|account| account.limits(snapshot.limits())).collect();
+            place.above.iter().map(|account| account.limits(&snapshot)).collect();
 
         let mut state = self.lock()?;
         if call.cause.is_some_and(|cause| cause >= state.chain.lines()) {
@@ -95,7 +95,7 @@ impl Live {
         let sources = Sources { own: scope, above: &above_scopes, snapshot: &snapshot };
         let labels = held.with(sources, effects.iter());
         let witness = Witness::new(&*shared.paths);
-        let (mut answer, facts) = {
+        let (mut answer, facts, ends) = {
             let above: Vec<Hop<'_>> = place
                 .above
                 .iter()
@@ -129,7 +129,8 @@ impl Live {
             let links: Vec<&str> = place.hops().map(|hop| &*hop.prepared.links).collect();
             let decided = answer.effects.iter().map(|decided| &decided.effect);
             let facts = facts::write(&question, decided, &links, shared.permit_lifetime);
-            (answer, facts)
+            let ends = question.permit_until(shared.permit_lifetime);
+            (answer, facts, ends)
         };
 
         let number = state.chain.next_call();
@@ -140,7 +141,7 @@ impl Live {
             if let After::More(labels) = labels {
                 *held = labels;
             }
-            until = Some(permit_until(now, shared.permit_lifetime, &snapshot, place.ends()));
+            until = Some(ends);
         }
         let decided = Decided::new(self.id, number, answer.effects, described.directory.take());
         let kind = action.kind();

@@ -215,6 +215,8 @@ impl Authored {
             quorums: manifest.quorums,
             limits: manifest.limits,
             labels,
+            tiers: manifest.tiers,
+            default_tier: manifest.default_tier,
             tools: self.tools,
             kinds: actions.iter().map(|spec| (spec.kind, spec.domain)).collect(),
             index: Index::build(&policies, &store.actions),

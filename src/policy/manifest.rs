@@ -1,6 +1,6 @@
 //! The manifest of a bundle: its name, its quorums and the caps that it puts on scopes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -11,6 +11,9 @@ use crate::value::{self, Limits};
 
 /// The most quorums of one bundle: each costs one more question when something is deferred.
 pub(super) const MAX_QUORUMS: usize = 8;
+
+/// The most risk tiers of one bundle.
+const MAX_TIERS: usize = 16;
 
 /// The tag that a manifest carries.
 const TAG: &str = "countersign/bundle/v1";
@@ -103,6 +106,25 @@ pub struct BundleLimits {
     pub domains: DomainLimits,
 }
 
+impl BundleLimits {
+    /// The smaller of both, cap by cap.
+    #[must_use]
+    pub fn smaller(&self, other: &Self) -> Self {
+        fn less<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+            one.into_iter().chain(other).min()
+        }
+        Self {
+            scope_hours: less(self.scope_hours, other.scope_hours),
+            permit_seconds: less(self.permit_seconds, other.permit_seconds),
+            actions: less(self.actions, other.actions),
+            per_minute: less(self.per_minute, other.per_minute),
+            denials: less(self.denials, other.denials),
+            distinct_targets: less(self.distinct_targets, other.distinct_targets),
+            domains: self.domains.smaller(other.domains),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
@@ -121,6 +143,10 @@ pub(super) struct Manifest {
     break_glass: Option<ElevationRule>,
     #[serde(default)]
     pub(super) labels: Vec<LabelRule>,
+    #[serde(default)]
+    pub(super) tiers: BTreeMap<String, BundleLimits>,
+    #[serde(default)]
+    pub(super) default_tier: Option<String>,
 }
 
 impl Manifest {
@@ -140,6 +166,21 @@ impl Manifest {
         }
         if self.quorums.len() > MAX_QUORUMS {
             return Err(format!("there are more than {MAX_QUORUMS} quorums"));
+        }
+        if self.tiers.len() > MAX_TIERS {
+            return Err(format!("there are more than {MAX_TIERS} tiers"));
+        }
+        if !self.tiers.keys().all(|name| is_name(name)) {
+            return Err("the name of a tier must be 1 to 64 of `a-z`, `0-9`, `-`".into());
+        }
+        match &self.default_tier {
+            Some(tier) if !self.tiers.contains_key(tier) => {
+                return Err("`default_tier` is none of the `tiers`".into());
+            }
+            None if !self.tiers.is_empty() => {
+                return Err("`tiers` need a `default_tier`, for scopes that name none".into());
+            }
+            _ => {}
         }
         let mut names = BTreeSet::new();
         for quorum in &self.quorums {
@@ -190,6 +231,24 @@ mod tests {
         assert_eq!(Manifest::parse(text.as_bytes()).is_ok(), ok, "{text}");
     }
 
+    fn check_tiers(head: &str, rest: &str) -> bool {
+        Manifest::parse(format!("{{{head},{rest}}}").as_bytes()).is_ok()
+    }
+
+    #[test]
+    fn caps_combine_to_the_smaller() {
+        let read = |text: &str| serde_json::from_str::<BundleLimits>(text).unwrap();
+        let one = read(r#"{"actions": 5, "denials": 2, "domains": {"data": 3, "workload": 1}}"#);
+        let other = read(r#"{"actions": 7, "scope_hours": 1, "domains": {"data": 2}}"#);
+        let both = read(
+            r#"{"actions": 5, "denials": 2, "scope_hours": 1,
+                "domains": {"data": 2, "workload": 1}}"#,
+        );
+        assert_eq!(one.smaller(&other), both);
+        assert_eq!(other.smaller(&one), both);
+        assert_eq!(one.smaller(&BundleLimits::default()), one);
+    }
+
     #[test]
     fn manifests_are_read_strictly() {
         let head = r#""bundle":"countersign/bundle/v1","name":"b""#;
@@ -226,6 +285,19 @@ mod tests {
         };
         check(&both(30), true);
         check(&both(31), false);
+        let tiers = |rest: &str| check_tiers(head, rest);
+        assert!(tiers(r#""tiers":{"low":{},"high":{"actions":3}},"default_tier":"high""#));
+        assert!(tiers(r#""tiers":{}"#));
+        assert!(!tiers(r#""tiers":{"low":{}}"#), "no default");
+        assert!(!tiers(r#""tiers":{"low":{}},"default_tier":"high""#));
+        assert!(!tiers(r#""default_tier":"high""#));
+        assert!(!tiers(r#""tiers":{"Low":{}},"default_tier":"Low""#));
+        assert!(!tiers(r#""tiers":{"low":{"scope_days":1}},"default_tier":"low""#));
+        let many = |n: usize| {
+            let tiers: Vec<String> = (0..n).map(|n| format!(r#""t{n}":{{}}"#)).collect();
+            format!(r#""tiers":{{{}}},"default_tier":"t0""#, tiers.join(","))
+        };
+        assert!(tiers(&many(MAX_TIERS)) && !tiers(&many(MAX_TIERS + 1)));
         let quorum = |n| format!(r#"{{"name":"q{n}","roles":["r"],"of":1}}"#);
         let many = |n: usize| (0..n).map(quorum).collect::<Vec<_>>().join(",");
         check(&format!(r#"{{{head},"quorums":[{}]}}"#, many(8)), true);

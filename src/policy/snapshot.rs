@@ -1,6 +1,6 @@
 //! One loaded bundle, ready to decide: policies, schema, entities and index, swapped as a whole.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use cedar_policy::{
@@ -39,6 +39,9 @@ pub struct Snapshot {
     pub(super) elevations: ElevationRules,
     pub(super) limits: BundleLimits,
     pub(super) labels: LabelRules,
+    /// The risk tiers, and the one of scopes that name none.
+    pub(super) tiers: BTreeMap<String, BundleLimits>,
+    pub(super) default_tier: Option<String>,
     pub(super) tools: ToolManifest,
     /// The registered kinds of hosts, each with its domain.
     pub(super) kinds: HashMap<&'static str, Domain>,
@@ -263,10 +266,32 @@ impl Snapshot {
         &self.elevations
     }
 
-    /// Returns the caps that the bundle puts on scopes.
+    /// Returns the caps that the bundle puts on all scopes; [`caps`](Self::caps) are those of a tier too.
     #[must_use]
     pub const fn limits(&self) -> &BundleLimits {
         &self.limits
+    }
+
+    /// Returns the risk tier of a scope that names `tier`, or none: what it names, else the default of
+    /// the bundle, else `""` where the bundle has no tiers.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Reason::ScopeTier`] for a tier that the bundle does not have.
+    pub fn tier<'a>(&'a self, tier: Option<&str>) -> Result<&'a str, Reason> {
+        let Some(tier) = tier else { return Ok(self.default_tier.as_deref().unwrap_or_default()) };
+        let known = self.tiers.get_key_value(tier);
+        known.map(|(name, _)| name.as_str()).ok_or(Reason::ScopeTier)
+    }
+
+    /// Returns the caps on a scope that names `tier`, or none: the smaller of the bundle's and the tier's. For a
+    /// tier that the bundle does not have, under which nothing is allowed, those of the bundle.
+    #[must_use]
+    pub fn caps(&self, tier: Option<&str>) -> BundleLimits {
+        match self.tier(tier).ok().and_then(|tier| self.tiers.get(tier)) {
+            Some(caps) => self.limits.smaller(caps),
+            None => self.limits,
+        }
     }
 
     /// The labels that the bundle gives to `effect`: by its kind, and to what its tool returns.

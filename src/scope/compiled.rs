@@ -113,6 +113,7 @@ pub struct CompiledScope {
     not_before: Timestamp,
     expires: Timestamp,
     workspace: ResolvedPath,
+    tier: Option<Box<str>>,
     limits: TaskLimits,
     labels: ScopeLabels,
     digest: Digest,
@@ -291,6 +292,12 @@ impl CompiledScope {
         &self.workspace
     }
 
+    /// Returns the risk tier that the scope names.
+    #[must_use]
+    pub fn tier(&self) -> Option<&str> {
+        self.tier.as_deref()
+    }
+
     /// The data classes that the scope gives to what `effect` reads.
     pub(crate) fn labels_of<'a>(&'a self, effect: &'a Effect) -> impl Iterator<Item = &'a str> {
         self.labels.of(effect)
@@ -360,6 +367,9 @@ impl CompiledScope {
         }
         let workspace = resolve_absolute(paths, &raw.workspace)
             .map_err(|error| ScopeError::new("workspace", Problem::Path(error)))?;
+        if let Some(tier) = &raw.tier {
+            check_name("tier", tier, MAX_NAME_BYTES)?;
+        }
         let place = Place::new(paths, &raw.workspace, &workspace);
         Ok(Self {
             task: raw.task.as_str().into(),
@@ -369,6 +379,7 @@ impl CompiledScope {
             agent,
             not_before,
             expires,
+            tier: raw.tier.as_deref().map(Into::into),
             limits: limits(raw)?,
             labels: ScopeLabels::compile(&raw.touch.labels, place)?,
             grants: AllGrants::build(raw, place)?,

@@ -47,6 +47,9 @@ pub struct Descriptor {
     /// The digest of the scope that this one was handed on from, in hex.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The risk tier, one of those that the bundle names.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
     /// What may be done: tools, programs, messages.
     #[serde(rename = "do", default, skip_serializing_if = "is_default")]
     pub actions: Do,
@@ -85,6 +88,7 @@ impl Descriptor {
             expires: expires.into(),
             workspace: workspace.into(),
             parent: None,
+            tier: None,
             actions: Do::default(),
             touch: Touch::default(),
             reach: Reach::default(),
@@ -484,6 +488,16 @@ pub struct DomainLimits {
     /// Actions that touch workload.
     #[serde(deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub workload: Option<u64>,
+}
+
+impl DomainLimits {
+    /// The smaller of both, domain by domain.
+    #[must_use]
+    pub fn smaller(self, other: Self) -> Self {
+        let smaller = PerDomain::from(self).smaller(other.into());
+        let PerDomain { application, infrastructure, data, workload } = smaller;
+        Self { application, infrastructure, data, workload }
+    }
 }
 
 impl From<DomainLimits> for PerDomain<Option<u64>> {

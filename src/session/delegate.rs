@@ -203,6 +203,10 @@ fn check_handing_on(
     agent: &VerifiedIdentity,
 ) -> Result<(), Reason> {
     check_child(place.scope(), scope)?;
+    if scope.tier() != place.scope().tier() {
+        // Policies may treat the tiers differently: nobody chooses another one for a delegate.
+        return Err(Reason::ScopeTier);
+    }
     let same = |other: &VerifiedIdentity| other.id() == agent.id();
     if same(&place.agent) || place.parents().any(|live| same(&live.place.agent)) {
         return Err(Reason::DelegationCycle);

@@ -32,7 +32,8 @@ pub enum OpenError {
     /// The scope cannot be compiled, such as when a path in it cannot be resolved.
     #[error("the scope cannot be used")]
     Scope(#[source] ScopeError),
-    /// The scope does not hold: it was given to another agent, or has expired.
+    /// The scope does not hold: it was given to another agent, has expired, was revoked, or names a risk
+    /// tier that the bundle does not have.
     #[error("the scope does not hold: {}", .0.sentence())]
     Refused(Reason),
     /// The scope is valid for longer than the bundle allows.
@@ -322,9 +323,10 @@ pub(crate) fn check_agent(
     }
 }
 
-/// Checks that `scope` is valid for no longer than the bundle allows.
+/// Checks that the bundle has the tier of `scope`, and that it is valid for no longer than that allows.
 pub(crate) fn check_lifetime(scope: &CompiledScope, snapshot: &Snapshot) -> Result<(), OpenError> {
-    if let Some(hours) = snapshot.limits().scope_hours {
+    snapshot.tier(scope.tier()).map_err(OpenError::Refused)?;
+    if let Some(hours) = snapshot.caps(scope.tier()).scope_hours {
         let most = Duration::from_secs(u64::from(hours) * 3600);
         if scope.expires().since(scope.not_before()) > most {
             return Err(OpenError::TooLong { hours });

@@ -35,7 +35,7 @@ pub use self::tools::tool_listing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("approval", approval),
     ("bundle", bundle),
     ("correlate", correlate),

@@ -13,10 +13,11 @@ use countersign::audit::replay::{OpeningMap, Replayer};
 use countersign::policy::Enforced;
 use countersign::receipt::{MemorySink, SessionId, Verifier};
 use countersign::scope::TrustedScope;
+use countersign::session::OpenError;
 use countersign::shell::{Shell, ShellEnv};
 use countersign::testing::{self, TestClock};
 use countersign::value::Value;
-use countersign::{Action, Authorizer, Decision, Session, Sink};
+use countersign::{Action, Authorizer, Decision, Reason, Session, Sink};
 
 use crate::support::gate::{self, Bundle};
 
@@ -367,4 +368,72 @@ fn more_labels_than_a_receipt_holds_deny() {
     assert_eq!(run(&session, ReadData::new("c")), "action.too_large");
     assert_eq!(run(&session, ReadData::new("a/y")), "allow");
     assert_eq!(house.replay(), 4);
+}
+
+// Risk tiers.
+
+const TIERS: &str = r#"{"bundle": "countersign/bundle/v1", "name": "test", "limits": {"actions": 5},
+    "tiers": {"low": {}, "high": {"actions": 2, "permit_seconds": 1, "scope_hours": 3},
+              "short": {"scope_hours": 1}}, "default_tier": "high"}"#;
+
+fn tiered(tier: &str) -> String {
+    gate::SCOPE.replace("\"workspace\"", &format!("\"tier\": \"{tier}\", \"workspace\""))
+}
+
+#[test]
+fn a_tier_puts_its_caps_on_a_scope() {
+    let bundle = Bundle::but(
+        r#"@id("high") forbid(principal, action in Action::"data", resource)
+            when { context.tier == "high" };"#,
+    );
+    let bundle = bundle.with_file("manifest.json", TIERS);
+    let check = |scope: &str, read: &str, actions: usize| {
+        let house = House::new(&bundle, scope);
+        let session = house.open();
+        for _ in 0..actions {
+            assert_eq!(run(&session, connect()), "allow");
+        }
+        assert_eq!(run(&session, connect()), "limit.actions");
+        drop(session);
+        assert_eq!(run(&house.open(), ReadData::new("a")), read);
+        house.replay();
+    };
+    check(&tiered("low"), "allow", 5);
+    check(&tiered("high"), "policy.forbid", 2);
+    check(gate::SCOPE, "policy.forbid", 2);
+}
+
+#[test]
+fn a_tier_caps_how_long_a_permit_lives() {
+    let late = |tier: &str| {
+        let house = House::new(&Bundle::but("").with_file("manifest.json", TIERS), &tiered(tier));
+        let permit = house.open().authorize(connect()).unwrap().permit().unwrap();
+        house.clock.advance(1_000);
+        permit.start().is_err()
+    };
+    assert!(late("high"));
+    assert!(!late("low"));
+}
+
+#[test]
+fn a_tier_that_the_bundle_does_not_have_is_refused() {
+    let bundle = Bundle::but("").with_file("manifest.json", TIERS);
+    let open = |bundle: &Bundle, scope: &str| {
+        let house = House::new(bundle, scope);
+        house.authorizer().open(&house.scope, testing::agent()).map(|_| ())
+    };
+    assert!(open(&bundle, &tiered("low")).is_ok());
+    let refused = open(&bundle, &tiered("other"));
+    assert!(matches!(refused, Err(OpenError::Refused(Reason::ScopeTier))), "{refused:?}");
+    let refused = open(&Bundle::but(""), &tiered("low"));
+    assert!(matches!(refused, Err(OpenError::Refused(Reason::ScopeTier))), "{refused:?}");
+    let refused = open(&bundle, &tiered("short"));
+    assert!(matches!(refused, Err(OpenError::TooLong { hours: 1 })), "{refused:?}");
+    // One that goes while the session lives denies what comes next.
+    let house = House::new(&bundle, &tiered("low"));
+    let authorizer = house.authorizer();
+    let session = authorizer.open(&house.scope, testing::agent()).unwrap();
+    assert_eq!(run(&session, connect()), "allow");
+    authorizer.reload(&Bundle::but("").load().unwrap());
+    assert_eq!(run(&session, connect()), "scope.tier");
 }

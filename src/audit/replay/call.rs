@@ -8,7 +8,7 @@ use crate::action::Effect;
 use crate::action::RecordError;
 use crate::authorizer::account::capped;
 use crate::authorizer::facts::{Facts, HopFacts};
-use crate::authorizer::gates::{Answer, Hop, Question, permit_until};
+use crate::authorizer::gates::{Answer, Hop, Question};
 use crate::authorizer::lines::{Lists, line_domain, reversibility, verdict};
 use crate::authorizer::witness::{Transcript, Witness};
 use crate::digest::Digest;
@@ -177,9 +177,8 @@ impl Replayer {
         let labels = labels.unwrap_or(&facts.labels).touched();
         found.list(Place::Call, What::Labels, &first.labels, labels);
         found.counters(What::Counters, &first.after, &ledger.past().counters());
-        let ends = hops.iter().map(|hop| hop.scope.expires()).min().unwrap_or(scope.expires());
         let until = (allowed && !facts.observed)
-            .then(|| permit_until(facts.now, facts.permit_lifetime, snapshot, ends).as_millis());
+            .then(|| question.permit_until(facts.permit_lifetime).as_millis());
         let show = |until: Option<u64>| until.map(|until| until.to_string()).unwrap_or_default();
         found.text(Place::Call, What::PermitUntil, &show(first.permit_until), &show(until));
         compare_effects(&mut found, recorded, &facts, &answer);
@@ -213,7 +212,8 @@ impl Replayer {
             let ledger = recall(facts, effects).ok_or_else(|| {
                 ReplayError::Facts(RecordError::new("", "known", "does not fit the effects"))
             })?;
-            let limits = capped(&SessionLimits::of_task(scope.limits()), snapshot.limits());
+            let caps = snapshot.caps(scope.tier());
+            let limits = capped(&SessionLimits::of_task(scope.limits()), &caps);
             Ok(Recalled { scope, limits, ledger })
         };
         hops.map(recall).collect()
