@@ -35,7 +35,8 @@ macro_rules! reasons {
 
             /// Tells whether this stops a session whatever it asks for.
             pub(crate) fn stops(self) -> bool {
-                matches!(self, Self::DelegationEnded) || self.code().starts_with("revoked.")
+                matches!(self, Self::DelegationEnded | Self::SessionHalted | Self::IdentityExpired)
+                    || self.code().starts_with("revoked.")
             }
         }
     };
@@ -102,6 +103,8 @@ reasons! {
     ToolArgument = "tool.argument": "an argument does not fit the registered schema of the tool";
 
     IdentityMismatch = "identity.mismatch": "the scope was given to another agent";
+    IdentityDuplicate = "identity.duplicate": "the instance is at work already, under another credential";
+    IdentityExpired = "identity.expired": "the credential of the agent, or of one that it acts for, has expired";
 
     DelegationDepth = "delegation.depth": "the scope may not be handed on, or not as far as that";
     DelegationParent = "delegation.parent": "the scope does not name the one that it was handed on from";
@@ -134,6 +137,7 @@ reasons! {
 
     SessionNotYetValid = "session.not_yet_valid": "the scope is not valid yet";
     SessionExpired = "session.expired": "the scope has expired";
+    SessionHalted = "session.halted": "the session, or one that it acts for, was halted by hand";
     SessionClock = "session.clock": "the time cannot be told";
     SessionClockBackwards = "session.clock_backwards": "the clock went backwards";
 
@@ -196,6 +200,7 @@ reasons! {
     ApprovalRejected = "approval.rejected": "a person has rejected the action";
     ApprovalTooManyPending = "approval.too_many_pending": "too many approvals are pending in this session";
     ApprovalTooMany = "approval.too_many": "the request, or the session, holds no more approvals";
+    ApprovalUnaskable = "approval.unaskable": "the call cannot be put before people as it is";
     ApprovalPattern = "approval.pattern": "the pattern of the standing grant cannot be used in this scope";
 
     ElevationMalformed = "elevation.malformed": "the signed document is no elevation";
@@ -216,6 +221,17 @@ reasons! {
     ElevationDuplicate = "elevation.duplicate": "this person has signed this elevation already";
     ElevationRevoked = "elevation.revoked": "the elevation was revoked";
     ElevationTooMany = "elevation.too_many": "the session holds no more elevations";
+
+    DeclassificationMalformed = "declassification.malformed": "the signed documents are no declassification, or not one and the same";
+    DeclassificationAbsent = "declassification.absent": "the bundle names nobody who may declassify";
+    DeclassificationWrongSession = "declassification.wrong_session": "the declassification is for another session or scope";
+    DeclassificationLabel = "declassification.label": "the session is not bound by that label";
+    DeclassificationNotYetValid = "declassification.not_yet_valid": "the declassification is dated later than now";
+    DeclassificationExpired = "declassification.expired": "the declassification has expired";
+    DeclassificationTooLong = "declassification.too_long": "the declassification would hold for longer than the bundle allows";
+    DeclassificationUsed = "declassification.used": "the declassification was used";
+    DeclassificationRevoked = "declassification.revoked": "a signature under the declassification was revoked";
+    DeclassificationQuorum = "declassification.quorum": "too few people who count have signed the declassification";
 
     LeaseUnknown = "lease.unknown": "there is no such lease of a secret";
     LeaseWrongSession = "lease.wrong_session": "the secret was leased in another session";

@@ -1,6 +1,6 @@
 //! Building an authorizer: the required parts in a fixed order, then the optional ones.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -8,9 +8,11 @@ use zeroize::Zeroize as _;
 
 use crate::action::path::{FileSystem, PathResolver};
 use crate::authorizer::checkpoints::{Checkpoints, Planned};
+use crate::authorizer::findings::FindingHook;
 use crate::authorizer::shared::{Shared, Sink};
 use crate::authorizer::{AuthorizeError, Authorizer, Pending};
 use crate::entropy::{Entropy, EntropyError, SystemEntropy};
+use crate::governance::{Directory, Revocations};
 use crate::policy::Enforced;
 use crate::receipt::{
     Group, Journal, JournalPosition, Openings, Signer, Signing, Turnstile, WriteError,
@@ -56,6 +58,10 @@ pub struct Ready {
     openings: Openings,
     resume: Option<JournalPosition>,
     checkpoints: Option<Checkpoints>,
+    directory: Directory,
+    revocations: Revocations,
+    findings: Option<Arc<dyn FindingHook>>,
+    observed: BTreeSet<Box<str>>,
 }
 
 /// Builds an [`Authorizer`]. Its states: [`NeedsPolicy`], [`NeedsIdentity`], [`NeedsSink`],
@@ -125,6 +131,10 @@ impl AuthorizerBuilder<NeedsSink> {
                 openings: Openings::Keep,
                 resume: None,
                 checkpoints: None,
+                directory: Directory::empty(),
+                revocations: Revocations::none(),
+                findings: None,
+                observed: BTreeSet::new(),
             },
         }
     }
@@ -195,6 +205,36 @@ impl AuthorizerBuilder<Ready> {
     #[must_use]
     pub fn with_checkpoints(mut self, checkpoints: Checkpoints) -> Self {
         self.state.checkpoints = Some(checkpoints);
+        self
+    }
+
+    /// Sets whose key is whose; nobody's by default, so that nothing that people sign is accepted.
+    #[must_use]
+    pub fn with_directory(mut self, directory: Directory) -> Self {
+        self.state.directory = directory;
+        self
+    }
+
+    /// Sets what is revoked; nothing by default. Load the newest lists that were kept before anything is
+    /// opened.
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: Revocations) -> Self {
+        self.state.revocations = revocations;
+        self
+    }
+
+    /// Sets who is told at once of denials, breakers, duplicates and the like; nobody by default.
+    #[must_use]
+    pub fn with_findings(mut self, hook: impl FindingHook + 'static) -> Self {
+        self.state.findings = Some(Arc::new(hook));
+        self
+    }
+
+    /// Names the kinds of actions that [`Session::observe`](crate::Session::observe) may watch without
+    /// enforcing; none by default.
+    #[must_use]
+    pub fn with_observed<S: Into<Box<str>>>(mut self, kinds: impl IntoIterator<Item = S>) -> Self {
+        self.state.observed = kinds.into_iter().map(Into::into).collect();
         self
     }
 
@@ -281,6 +321,11 @@ impl AuthorizerBuilder<Ready> {
             permit_lifetime: state.permit_lifetime,
             openings: state.openings,
             checkpoints,
+            directory: RwLock::new(state.directory),
+            revocations: RwLock::new(state.revocations),
+            findings: state.findings,
+            observed: state.observed,
+            registry: Mutex::default(),
             prepared: Mutex::new(HashMap::new()),
             resumed: Mutex::new(HashSet::new()),
         };

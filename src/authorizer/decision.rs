@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::action::path::ResolvedPath;
 use crate::action::{Action, Effect};
 use crate::authorizer::Permit;
+use crate::digest::Digest;
 use crate::reason::Reason;
 use crate::receipt::SessionId;
 use crate::scope::Rule;
@@ -151,6 +152,16 @@ pub(crate) struct Decided {
     pub(crate) directory: Option<ResolvedPath>,
     /// Whether the answer binds nobody.
     pub(crate) observed: bool,
+    /// What people can be asked about, where the call was deferred.
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What an approval of a deferred call is of.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) action: Digest,
+    pub(crate) kind: Box<str>,
+    pub(crate) bundle: Digest,
 }
 
 impl Decided {
@@ -163,7 +174,7 @@ impl Decided {
         let mut reasons: Vec<Reason> = effects.iter().filter_map(EffectDecision::reason).collect();
         reasons.sort_unstable();
         reasons.dedup();
-        Self { session, call, effects, reasons, directory, observed: false }
+        Self { session, call, effects, reasons, directory, observed: false, asked: None }
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, verb: &str) -> fmt::Result {

@@ -133,6 +133,7 @@ impl Trial {
             snapshot,
             own: Hop { scope: &self.scope, limits: &self.limits, ledger: &ledger },
             above: &[],
+            added: &[],
             stopped: None,
             approvals: &[],
             acting_through: &[],

@@ -105,6 +105,13 @@ impl Live {
         Ok(group)
     }
 
+    /// Puts one event on the chain.
+    pub(crate) fn note(&self, event: &Event) -> Result<Noted, AuthorizeError> {
+        let mut state = self.lock()?;
+        let (_, now) = state.advance(self.shared.clock.now().ok());
+        self.note_in(&mut state, event, now)
+    }
+
     /// Puts one event on the chain of a session whose state the caller holds.
     pub(crate) fn note_in(
         &self,

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use crate::action::record::{Members, flag, open, parse, text, whole, write_texts};
 use crate::action::{Domain, Effect, PerDomain, Provenance, RecordError};
-use crate::authorizer::gates::{Approved, Question};
+use crate::authorizer::gates::{Added, Approved, Question};
 use crate::authorizer::witness::Transcript;
 use crate::governance::labels::Labels;
 use crate::governance::limits::Ledger;
 use crate::governance::usage::{BY_NAME, Past, Used, domain_counter};
+use crate::governance::{Fragment, MAX_ELEVATIONS};
 use crate::reason::Reason;
 use crate::scope::MAX_DELEGATION_DEPTH;
 use crate::time::Timestamp;
@@ -72,6 +73,7 @@ pub(crate) fn write<'e>(
     }
     write_counters(&mut out, own.ledger.used());
     write_texts_member(&mut out, "declassified", question.labels.declassified());
+    write_added(&mut out, question.added);
     text(&mut out, "environment", question.environment);
     write_known(&mut out, own.ledger, effects);
     open(&mut out, "labels");
@@ -111,6 +113,25 @@ fn write_counters(out: &mut String, used: Used) {
     whole(out, "distinct_targets", used.distinct_targets);
     whole(out, "egress_bytes", used.egress_bytes);
     out.push('}');
+}
+
+/// Writes what was added to scopes for a while.
+fn write_added(out: &mut String, added: &[Added<'_>]) {
+    if added.is_empty() {
+        return;
+    }
+    open(out, "elevations");
+    out.push('[');
+    for (index, added) in added.iter().enumerate() {
+        out.push_str(if index > 0 { ",{" } else { "{" });
+        open(out, "grants");
+        // What was signed was read from such a text, so that it can be written.
+        out.push_str(&added.fragment.to_value().unwrap_or(Value::Null).to_canonical());
+        whole(out, "hop", added.hop as u64);
+        write_links(out, added.links);
+        out.push('}');
+    }
+    out.push(']');
 }
 
 /// Writes which effects have a target that was known already.
@@ -209,6 +230,8 @@ pub(crate) struct Facts {
     pub(crate) above: Vec<HopFacts>,
     pub(crate) acting_through: Vec<Box<str>>,
     pub(crate) approvals: Vec<Approved>,
+    /// What was added to scopes for a while.
+    pub(crate) added: Vec<AddedFacts>,
     /// Why nothing was granted any more.
     pub(crate) stopped: Option<Reason>,
     pub(crate) environment: Box<str>,
@@ -260,6 +283,7 @@ impl Facts {
             above: read_above(members.maybe("above"))?,
             acting_through: read_names(members.maybe("acting_through"), "acting_through")?,
             approvals: read_approvals(members.maybe("approvals"))?,
+            added: read_added(members.maybe("elevations"))?,
             stopped: read_stopped(members.maybe_text("stopped")?)?,
             environment: members.text("environment")?.into(),
             labels: read_labels(members.value("labels")?, members.maybe("declassified"))?,
@@ -320,6 +344,32 @@ fn read_above(value: Option<&Value>) -> Result<Vec<HopFacts>, RecordError> {
         Ok(hop)
     };
     hops.iter().map(read).collect()
+}
+
+/// What the facts of a call say of one elevation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AddedFacts {
+    pub(crate) hop: usize,
+    pub(crate) grants: Fragment,
+    /// What was answered when it was compiled.
+    pub(crate) paths: Transcript,
+}
+
+fn read_added(value: Option<&Value>) -> Result<Vec<AddedFacts>, RecordError> {
+    let wrong = || RecordError::new("", "elevations", "is no list of what was added to scopes");
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let list = value.as_array().filter(|list| (1..=MAX_ELEVATIONS).contains(&list.len()));
+    let read = |added| {
+        let mut members = Members::of(added, "elevations")?;
+        let added = AddedFacts {
+            hop: usize::try_from(members.whole("hop")?).map_err(|_| wrong())?,
+            grants: Fragment::read(members.value("grants")?).map_err(|_| wrong())?,
+            paths: Transcript::read(members.maybe("scope_paths"), "scope_paths")?,
+        };
+        members.finish()?;
+        Ok(added)
+    };
+    list.ok_or_else(wrong)?.iter().map(read).collect()
 }
 
 fn read_approvals(value: Option<&Value>) -> Result<Vec<Approved>, RecordError> {

@@ -8,11 +8,12 @@ use crate::authorizer::account::Reserved;
 use crate::authorizer::decision::{EffectDecision, EffectOutcome, Severity};
 use crate::authorizer::memory::Asker;
 use crate::authorizer::witness::Witness;
+use crate::governance::Fragment;
 use crate::governance::labels::{After, Labels, Sources};
 use crate::governance::limits::{Charge, Ledger, SessionLimits};
 use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
 use crate::reason::Reason;
-use crate::scope::CompiledScope;
+use crate::scope::{CompiledScope, Rule};
 use crate::time::Timestamp;
 
 /// One hop of a chain of delegations: what was given, and what was used of it.
@@ -30,6 +31,18 @@ pub(crate) struct Approved {
     pub(crate) quorums: Vec<Box<str>>,
 }
 
+/// What people have added to the scope of one hop for a while.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Added<'a> {
+    /// The place of the hop, counted from the outermost; the session's own is the last.
+    pub(crate) hop: usize,
+    pub(crate) grants: &'a CompiledScope,
+    /// As it was signed.
+    pub(crate) fragment: &'a Fragment,
+    /// The links that were met when it was compiled, as facts carry them; empty without any.
+    pub(crate) links: &'a str,
+}
+
 /// Everything that a decision depends on beside the effects themselves.
 #[derive(Debug)]
 pub(crate) struct Question<'a> {
@@ -38,6 +51,8 @@ pub(crate) struct Question<'a> {
     pub(crate) own: Hop<'a>,
     /// The hops above it, outermost first; none where nothing was delegated.
     pub(crate) above: &'a [Hop<'a>],
+    /// What was added to the scopes for a while.
+    pub(crate) added: &'a [Added<'a>],
     /// Why nothing is granted any more, if that is so: something was revoked, halted or has ended.
     pub(crate) stopped: Option<Reason>,
     /// The quorums that have approved, by domain: an approval serves no other.
@@ -206,6 +221,15 @@ impl Question<'_> {
         }
     }
 
+    /// Checks one effect against the scope of one hop, and what was added to that.
+    fn check_hop(&self, place: usize, hop: &Hop<'_>, effect: &Effect) -> Result<Rule, Reason> {
+        hop.scope.check(effect, self.paths).or_else(|reason| {
+            let added = self.added.iter().filter(|added| added.hop == place);
+            let mut granted = added.map(|added| added.grants.check(effect, self.paths));
+            granted.find_map(Result::ok).ok_or(reason)
+        })
+    }
+
     fn decide_one(
         &self,
         effect: Effect,
@@ -214,9 +238,9 @@ impl Question<'_> {
         charge: &mut Charge,
         above: &mut [Charge],
     ) -> EffectDecision {
-        let mut granted = self.own.scope.check(&effect, self.paths);
-        for hop in self.above.iter().rev() {
-            granted = granted.and_then(|rule| hop.scope.check(&effect, self.paths).map(|_| rule));
+        let mut granted = self.check_hop(self.above.len(), &self.own, &effect);
+        for (place, hop) in self.above.iter().enumerate().rev() {
+            granted = granted.and_then(|rule| self.check_hop(place, hop, &effect).map(|_| rule));
         }
         let rule = match granted {
             Ok(rule) => rule,

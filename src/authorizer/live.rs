@@ -4,24 +4,18 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::action::{Action, EffectContext};
 use crate::authorizer::account::Reserved;
-use crate::authorizer::decision::{Decided, Severity};
-use crate::authorizer::facts;
-use crate::authorizer::gates::{Hop, Question};
-use crate::authorizer::lines::{Lines, describe};
 use crate::authorizer::permit::{Meter, Terms};
 use crate::authorizer::place::Place;
 use crate::authorizer::shared::{Shared, Sink, is_storing};
-use crate::authorizer::witness::Witness;
-use crate::authorizer::{AuthorizeError, Call, Decision, Deferral, Denial, Pending, Permit};
-use crate::governance::labels::{After, Sources};
-use crate::governance::limits::{Ledger, Reservation, SessionLimits};
+use crate::authorizer::{AuthorizeError, Pending};
+use crate::governance::Subjects;
+use crate::governance::limits::Reservation;
+use crate::reason::Reason;
 use crate::receipt::{
     Counters, EndStatus, Group, OutcomeRecord, OutcomeStatus, SessionHead, SessionId, Ticket,
     Turnstile,
 };
-use crate::scope::CompiledScope;
 use crate::session::state::{Stage, State};
 use crate::time::Timestamp;
 
@@ -39,6 +33,10 @@ pub(crate) struct Live {
     pub(crate) outbox: Mutex<Vec<Pending<()>>>,
     /// Whether the session was closed: what it delegated ends with it.
     pub(crate) ended: AtomicBool,
+    /// Whether the session was halted by hand.
+    pub(crate) halted: AtomicBool,
+    /// Everything that the session rests on and that can be revoked.
+    pub(crate) subjects: Subjects,
 }
 
 impl Live {
@@ -54,140 +52,35 @@ impl Live {
         Ok(state)
     }
 
-    /// Decides on `action` and yields the lines that say so.
-    pub(crate) fn propose<A: Action>(
-        self: &Arc<Self>,
-        action: A,
-        call: &Call,
-    ) -> Result<Proposed<A>, AuthorizeError> {
-        let shared = &*self.shared;
-        let place = &self.place;
-        let scope = place.scope();
-        let snapshot = shared.snapshot();
-        let mut described = {
-            let context = EffectContext::new(&*shared.paths, scope.workspace(), snapshot.tools());
-            describe(&action, &context)
-        };
-        let effects = std::mem::take(&mut described.effects);
-        let limits = place.own.limits(&snapshot);
-        let above_limits: Vec<SessionLimits> =
-            place.above.iter().map(|account| account.limits(&snapshot)).collect();
-
-        let mut state = self.lock()?;
-        if call.cause.is_some_and(|cause| cause >= state.chain.lines()) {
-            return Err(AuthorizeError::Misuse(
-                "a call follows from an earlier line of its session",
-            ));
+    /// Why nothing is granted at `now` any more, whatever is asked.
+    pub(crate) fn stopped(&self, state: &mut State, now: Timestamp) -> Option<Reason> {
+        if self.halted.load(Ordering::Acquire) {
+            return Some(Reason::SessionHalted);
         }
-        let (time, now) = state.advance(shared.clock.now().ok());
-        let stopped = place.stopped();
-        let mut ledger = place.own.ledger();
-        // From the session upwards, as every session of the tree does.
-        let mut ledgers: Vec<MutexGuard<'_, Ledger>> =
-            place.above.iter().rev().map(|account| account.ledger()).collect();
-        ledgers.reverse();
-        let mut held = place.labels();
-        ledger.tick(now, &limits);
-        ledgers.iter_mut().zip(&above_limits).for_each(|(above, limits)| above.tick(now, limits));
-        // What the call reads counts for what it sends, and for every later call once it is allowed.
-        let above_scopes: Vec<&CompiledScope> =
-            place.above.iter().map(|account| &account.prepared.scope).collect();
-        let sources = Sources { own: scope, above: &above_scopes, snapshot: &snapshot };
-        let labels = held.with(sources, effects.iter());
-        let witness = Witness::new(&*shared.paths);
-        let (mut answer, facts, ends) = {
-            let above: Vec<Hop<'_>> = place
-                .above
-                .iter()
-                .zip(&ledgers)
-                .zip(&above_limits)
-                .map(|((account, ledger), limits)| Hop {
-                    scope: &account.prepared.scope,
-                    limits,
-                    ledger,
-                })
-                .collect();
-            let question = Question {
-                snapshot: &snapshot,
-                own: Hop { scope, limits: &limits, ledger: &ledger },
-                above: &above,
-                stopped,
-                approvals: &[],
-                acting_through: &place.acting_through,
-                observed: false,
-                principal: &place.principal,
-                memory: None,
-                paths: &witness,
-                environment: &shared.environment,
-                provenance: call.provenance,
-                labels: &held,
-                labels_after: &labels,
-                time,
-                now,
-            };
-            let answer = question.decide(effects);
-            let links: Vec<&str> = place.hops().map(|hop| &*hop.prepared.links).collect();
-            let decided = answer.effects.iter().map(|decided| &decided.effect);
-            let facts = facts::write(&question, decided, &links, shared.permit_lifetime);
-            let ends = question.permit_until(shared.permit_lifetime);
-            (answer, facts, ends)
-        };
-
-        let number = state.chain.next_call();
-        let mut until = None;
-        let above = ledgers.iter_mut().map(|ledger| &mut **ledger).zip(&above_limits);
-        if let Some(reservation) = answer.account((&mut ledger, &limits), above) {
-            state.issue(number, reservation);
-            if let After::More(labels) = labels {
-                *held = labels;
+        self.place.stopped(now).or_else(|| {
+            let revocations = self.shared.revocations();
+            let generation = revocations.generation();
+            match state.revoked {
+                // What was looked up in these very lists is what they say.
+                Some((known, reason)) if known == generation => reason,
+                _ => {
+                    let reason = revocations.check(&self.subjects);
+                    state.revoked = Some((generation, reason));
+                    reason
+                }
             }
-            until = Some(ends);
-        }
-        let decided = Decided::new(self.id, number, answer.effects, described.directory.take());
-        let kind = action.kind();
-        let lines = Lines {
-            live: self,
-            call,
-            kind: &kind,
-            description: &described.text,
-            facts: &facts,
-            bundle: snapshot.digest(),
-            approvals: &[],
-            counters: ledger.past().counters(),
-            labels: held.touched(),
-            until,
-            now,
-        };
-        let group = lines.write(&mut state.chain, &decided);
-        // The ticket is issued under the lock, so that its order is the chain's. A line that could
-        // not be written has left the ledger ahead of the chain: the ticket is dropped unused.
-        let ticket = self.turn.issue();
-        let group = group?;
-        let earlier = self.take_earlier();
-        let labels = held.changes();
-        drop((held, ledgers, ledger, state));
-
-        let decided = Arc::new(decided);
-        let decision = match (answer.severity, until) {
-            (Severity::Allow, Some(until)) => {
-                let terms = Terms { issued: now, until, bundle: snapshot.digest(), labels };
-                Decision::Allow(Permit::new(Arc::clone(self), action, decided, terms))
-            }
-            (Severity::Defer, _) => Decision::Defer(Deferral(decided)),
-            _ => Decision::Deny(Denial(decided)),
-        };
-        Ok(Proposed { earlier, pending: Pending::new(group, vec![ticket], decision) })
+        })
     }
 
     /// Lets an issued call run, if what its permit holds under still holds.
     pub(crate) fn start(&self, call: u64, terms: &Terms) -> Result<Start, AuthorizeError> {
         let bundle = self.shared.snapshot().digest();
         let mut state = self.lock()?;
-        let (time, _) = state.advance(self.shared.clock.now().ok());
+        let (time, now) = state.advance(self.shared.clock.now().ok());
         // An allow is no answer to a question that would be put differently now.
         let same = bundle == terms.bundle
             && self.place.labels().changes() == terms.labels
-            && self.place.stopped().is_none();
+            && self.stopped(&mut state, now).is_none();
         match time {
             Ok(now) if same && terms.issued <= now && now < terms.until && state.start(call) => {
                 Ok(Start::Now(now))
@@ -394,13 +287,6 @@ impl Live {
             account.ledger().settle(*reservation, egress, seconds);
         }
     }
-}
-
-/// A decision whose lines are to be stored, after what stands before them in the chain.
-#[derive(Debug)]
-pub(crate) struct Proposed<A: Action> {
-    pub(crate) earlier: Vec<Pending<()>>,
-    pub(crate) pending: Pending<Decision<A>>,
 }
 
 /// A point at which the journal accounts for a session, before its line is written.

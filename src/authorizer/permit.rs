@@ -134,6 +134,11 @@ impl<A: Action> Permit<A> {
         &self.decided.effects
     }
 
+    /// The action, for the parts of the library that look at it again.
+    pub(crate) const fn action(&self) -> Option<&A> {
+        self.action.as_ref()
+    }
+
     /// Returns the session that the permit is bound to.
     #[must_use]
     pub fn session(&self) -> SessionId {

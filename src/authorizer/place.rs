@@ -7,11 +7,12 @@ use crate::authorizer::account::Account;
 use crate::authorizer::live::Live;
 use crate::digest::Digest;
 use crate::governance::labels::Labels;
-use crate::identity::VerifiedIdentity;
+use crate::governance::{Parties, Subjects};
+use crate::identity::{PrincipalKind, Proof, VerifiedIdentity};
 use crate::policy::Principal;
 use crate::reason::Reason;
-use crate::receipt::About;
-use crate::scope::CompiledScope;
+use crate::receipt::{About, SessionId};
+use crate::scope::{CompiledScope, ScopeIssuer};
 use crate::time::Timestamp;
 
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Place {
     pub(crate) parent: Option<Arc<Live>>,
     /// Digests of the chain of scopes, outermost first.
     pub(crate) scopes: Box<[Digest]>,
+    /// Who signed the scopes that somebody answers for.
+    pub(crate) issuers: Vec<ScopeIssuer>,
     /// The service accounts through which the agent acts, ascending.
     pub(crate) acting_through: Box<[Box<str>]>,
     /// What was touched by the session, by those that it delegated to and by those that delegated to
@@ -39,12 +42,14 @@ impl Place {
         own: Arc<Account>,
         principal: Principal,
         agent: VerifiedIdentity,
+        issuers: Vec<ScopeIssuer>,
         labels: Labels,
     ) -> Self {
         Self {
             agent,
             principal,
             scopes: Box::new([own.prepared.scope.digest()]),
+            issuers,
             own,
             above: Vec::new(),
             parent: None,
@@ -63,6 +68,13 @@ impl Place {
         let place = &parent.place;
         let above: Vec<Arc<Account>> = place.above.iter().chain([&place.own]).cloned().collect();
         let scopes = place.scopes.iter().copied().chain([own.prepared.scope.digest()]).collect();
+        // A service that hands a scope on stays visible: the delegate acts through it.
+        let mut through = place.acting_through.to_vec();
+        if place.agent.kind() == PrincipalKind::Service {
+            through.push(place.agent.id().as_str().into());
+            through.sort_unstable();
+            through.dedup();
+        }
         Self {
             agent,
             principal,
@@ -70,7 +82,8 @@ impl Place {
             above,
             parent: Some(Arc::clone(parent)),
             scopes,
-            acting_through: place.acting_through.clone(),
+            issuers: place.issuers.clone(),
+            acting_through: through.into(),
             labels: Arc::clone(&place.labels),
         }
     }
@@ -99,10 +112,42 @@ impl Place {
         self.above.iter().fold(own, |end, hop| end.min(hop.prepared.scope.expires()))
     }
 
-    /// Why nothing is granted any more, whatever is asked.
-    pub(crate) fn stopped(&self) -> Option<Reason> {
+    /// Everything that the session rests on and that can be revoked: its own, and what is above it.
+    pub(crate) fn subjects(&self, session: SessionId) -> Subjects {
+        let mut subjects = Subjects::new(self.agent.id(), session);
+        for live in self.parents() {
+            subjects = subjects.with_instance(live.place.agent.id()).with_session(live.id);
+            subjects = with_proof(subjects, &live.place.agent);
+        }
+        for hop in self.hops() {
+            subjects = subjects.with_scope(&hop.prepared.scope);
+        }
+        for issuer in &self.issuers {
+            subjects = subjects.with_issuer(issuer);
+        }
+        with_proof(subjects, &self.agent)
+    }
+
+    /// Why nothing is granted at `now` any more, whatever is asked: some session above has ended or was
+    /// halted, or a credential has expired.
+    pub(crate) fn stopped(&self, now: Timestamp) -> Option<Reason> {
+        let mut agents = self.parents().map(|live| &live.place.agent).chain([&self.agent]);
         let over = |live: &Live| live.ended.load(Ordering::Acquire) || live.turn.is_poisoned();
-        self.parents().any(over).then_some(Reason::DelegationEnded)
+        if self.parents().any(|live| live.halted.load(Ordering::Acquire)) {
+            Some(Reason::SessionHalted)
+        } else if self.parents().any(over) {
+            Some(Reason::DelegationEnded)
+        } else if !agents.all(|agent| agent.is_current(now)) {
+            Some(Reason::IdentityExpired)
+        } else {
+            None
+        }
+    }
+
+    /// Between whom the task is.
+    pub(crate) fn parties(&self) -> Parties<'_> {
+        let scope = self.scope();
+        Parties { owner: scope.owner(), on_behalf_of: scope.on_behalf_of() }
     }
 
     /// Who works on what, as receipts repeat it.
@@ -115,5 +160,12 @@ impl Place {
             task: scope.task(),
             scope: &self.scopes,
         }
+    }
+}
+
+fn with_proof(subjects: Subjects, agent: &VerifiedIdentity) -> Subjects {
+    match agent.proof() {
+        Proof::Possession { key } => subjects.with_key(key),
+        _ => subjects,
     }
 }

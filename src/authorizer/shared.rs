@@ -1,17 +1,20 @@
 //! What all sessions of one authorizer share: bundle, clock, journal, sink.
 
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use crate::action::path::PathResolver;
 use crate::authorizer::checkpoints::Planned;
+use crate::authorizer::findings::{self, Finding, FindingHook};
+use crate::authorizer::registry::Registry;
 use crate::authorizer::witness::Witness;
 use crate::authorizer::{AuthorizeError, Pending};
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::governance::limits::SessionLimits;
+use crate::governance::{Directory, Revocations};
 use crate::identity::SpiffeId;
 use crate::policy::{PrincipalGroup, Snapshot};
 use crate::receipt::{
@@ -63,6 +66,16 @@ pub(crate) struct Shared {
     pub(crate) checkpoints: Option<Arc<Planned>>,
     /// Compiled scopes that sessions still use, so that sessions of one task share one.
     pub(crate) prepared: Mutex<HashMap<Digest, Weak<Prepared>>>,
+    /// Whose key is whose.
+    pub(crate) directory: RwLock<Directory>,
+    /// Everything that is revoked.
+    pub(crate) revocations: RwLock<Revocations>,
+    /// Who is told what is worth being told at once.
+    pub(crate) findings: Option<Arc<dyn FindingHook>>,
+    /// The kinds of actions that may be observed.
+    pub(crate) observed: BTreeSet<Box<str>>,
+    /// The sessions that are open, and what was halted.
+    pub(crate) registry: Mutex<Registry>,
     /// Sessions that were resumed in this epoch: a second time would fork their chain.
     pub(crate) resumed: Mutex<HashSet<SessionId>>,
 }
@@ -82,6 +95,19 @@ impl Shared {
     /// Returns the bundle in force.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn directory(&self) -> Directory {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn revocations(&self) -> Revocations {
+        self.revocations.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells the host. No lock may be held.
+    pub(crate) fn tell(&self, finding: &Finding<'_>) {
+        findings::tell(self.findings.as_deref(), finding);
     }
 
     /// Compiles `scope`; sessions whose scopes come out the same share one.

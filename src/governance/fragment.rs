@@ -39,20 +39,20 @@ pub struct Fragment {
 
 impl Fragment {
     /// Reads a fragment that says something.
-    pub(super) fn read(value: &Value) -> Result<Self, BodyError> {
+    pub(crate) fn read(value: &Value) -> Result<Self, BodyError> {
         let wrong = BodyError::new("grants");
         let fragment: Self = value::from_value(value).map_err(|_| wrong)?;
         if fragment == Self::default() { Err(wrong) } else { Ok(fragment) }
     }
 
     /// Writes the fragment. `None` if a number in it cannot be written exactly.
-    pub(super) fn to_value(&self) -> Option<Value> {
+    pub(crate) fn to_value(&self) -> Option<Value> {
         let text = serde_json::to_vec(self).ok()?;
         Value::parse(&text, &Limits::DOCUMENT).ok()
     }
 
     /// Compiles the fragment as if it stood in `base`: with its workspace, and for its task alone.
-    pub(super) fn compile(
+    pub(crate) fn compile(
         &self,
         base: &CompiledScope,
         paths: &dyn PathResolver,

@@ -78,10 +78,6 @@ impl Labels {
 
     /// Takes `label` from what policies see, until it is touched again; false when they do not see it. Who
     /// may do that, and that it is on record, is the caller's.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the act of declassifying comes with approvals")
-    )]
     pub(crate) fn declassify(&mut self, label: &str) -> bool {
         let find = |list: &[Box<str>]| list.binary_search_by(|known| (**known).cmp(label));
         let Ok(at) = find(&self.seen) else { return false };

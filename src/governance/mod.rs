@@ -6,6 +6,7 @@
 pub mod approval;
 mod body;
 mod collected;
+mod declassification;
 mod delegation;
 mod directory;
 mod elevation;
@@ -24,6 +25,7 @@ pub use self::approval::{
     Approval, ApprovalRequest, Approver, AsyncApprover, Moment, Parties, Pending, Review, Tally,
 };
 pub use self::body::BodyError;
+pub use self::declassification::{Declassification, DeclassificationDraft, DeclassificationError};
 pub use self::delegation::{
     Budget, Delegation, DelegationError, DelegationId, DelegationReturn, DelegationToken, Hop,
     MAX_ACTING_THROUGH, MAX_AUDIENCE_BYTES, MAX_COMPACT_BYTES, MAX_REDEEMED, MAX_TOKEN_LIFETIME,

@@ -40,6 +40,8 @@ pub enum DocumentKind {
     Delegation,
     /// What a delegate did with it.
     Return,
+    /// A label that no longer binds a session.
+    Declassification,
 }
 
 impl DocumentKind {
@@ -54,6 +56,7 @@ impl DocumentKind {
             Self::Revocations => "revocations",
             Self::Delegation => "delegation",
             Self::Return => "return",
+            Self::Declassification => "declassification",
         }
     }
 }
@@ -167,6 +170,12 @@ impl Signed {
         Ok(Self { kind, body, key, text: canonical.into() })
     }
 
+    /// Returns the whole document as a value.
+    pub(crate) fn to_value(&self) -> Value {
+        // It was read from its canonical text.
+        Value::parse(self.text.as_bytes(), &Limits::DOCUMENT).unwrap_or(Value::Null)
+    }
+
     /// Returns what the document is for.
     #[must_use]
     pub const fn kind(&self) -> DocumentKind {
@@ -243,6 +252,7 @@ mod tests {
             DocumentKind::Revocations,
             DocumentKind::Delegation,
             DocumentKind::Return,
+            DocumentKind::Declassification,
         ] {
             check(kind, &text, "signed.signature");
         }

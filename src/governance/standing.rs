@@ -317,6 +317,12 @@ impl StandingGrants {
         true
     }
 
+    /// Tells whether there is no grant, used up or not.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Returns how many uses a grant has left.
     #[must_use]
     pub fn left(&self, grant: Digest) -> u64 {

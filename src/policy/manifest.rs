@@ -71,6 +71,8 @@ pub struct ElevationRules {
     pub elevation: Option<ElevationRule>,
     /// Elevations that break the glass; never longer than the others.
     pub break_glass: Option<ElevationRule>,
+    /// Declassifications; the minutes are those in which one may be brought.
+    pub declassification: Option<ElevationRule>,
 }
 
 /// Who may add to a scope, and for how long.
@@ -141,6 +143,7 @@ pub(super) struct Manifest {
     pub(super) limits: BundleLimits,
     elevation: Option<ElevationRule>,
     break_glass: Option<ElevationRule>,
+    declassification: Option<ElevationRule>,
     #[serde(default)]
     pub(super) labels: Vec<LabelRule>,
     #[serde(default)]
@@ -200,6 +203,7 @@ impl Manifest {
         for (name, rule, most) in [
             ("elevation", &self.elevation, MAX_ELEVATION_MINUTES),
             ("break_glass", &self.break_glass, longest.min(MAX_BREAK_GLASS_MINUTES)),
+            ("declassification", &self.declassification, MAX_ELEVATION_MINUTES),
         ] {
             let Some(rule) = rule else { continue };
             if !quorums.contains(rule.quorum.as_str()) {
@@ -214,7 +218,11 @@ impl Manifest {
 
     /// Returns who may add to scopes.
     pub(super) fn elevations(&self) -> ElevationRules {
-        ElevationRules { elevation: self.elevation.clone(), break_glass: self.break_glass.clone() }
+        ElevationRules {
+            elevation: self.elevation.clone(),
+            break_glass: self.break_glass.clone(),
+            declassification: self.declassification.clone(),
+        }
     }
 }
 

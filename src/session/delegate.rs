@@ -156,14 +156,14 @@ impl Session {
         let (time, now) = state.advance(authorizer.shared.clock.now().ok());
         let checked = admitted.and_then(|(prepared, principal, _)| {
             time?;
-            if let Some(reason) = place.stopped() {
+            if let Some(reason) = self.live.stopped(&mut state, now) {
                 return Err(reason);
             }
             if now >= place.ends() {
                 return Err(Reason::SessionExpired);
             }
             check_handing_on(place, &prepared.scope, &agent)?;
-            if state.delegates >= place.scope().limits().delegates {
+            if state.governed.delegates >= place.scope().limits().delegates {
                 return Err(Reason::DelegationFanOut);
             }
             Ok(Place::below(
@@ -189,7 +189,7 @@ impl Session {
         };
         let Noted { earlier, pending } = self.live.note_in(&mut state, &event, now)?;
         if checked.is_ok() {
-            state.delegates += 1;
+            state.governed.delegates += 1;
         }
         let delegation = checked.map(|place| Delegation { authorizer, id, place, now });
         Ok((earlier, pending.map(|()| delegation)))

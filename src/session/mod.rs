@@ -1,18 +1,24 @@
 //! Sessions: one agent instance at work on one task.
 
+mod acts;
 mod delegate;
+pub(crate) mod governed;
+mod observe;
 mod open;
 pub(crate) mod state;
 
 use std::sync::Arc;
 
 use crate::action::Action;
-use crate::authorizer::live::{Live, Proposed, Stop};
+use crate::authorizer::live::{Live, Stop};
+use crate::authorizer::propose::Proposed;
 use crate::authorizer::{AuthorizeError, Call, Decision, Pending, Sink};
 use crate::receipt::SessionId;
 use crate::scope::CompiledScope;
 
+pub use self::acts::{Act, ActError, Acted};
 pub use self::delegate::Delegation;
+pub use self::observe::Observation;
 pub use self::open::OpenError;
 pub(crate) use self::open::{check_agent, check_lifetime};
 

@@ -125,7 +125,9 @@ impl Authorizer {
         let own = Account::new(prepared, Ledger::default());
         let mut id = [0; 16];
         self.shared.entropy.fill(&mut id)?;
-        let place = Place::alone(own, principal, agent, Labels::default());
+        let issuers = scope.issuer().cloned().into_iter().collect();
+        let place = Place::alone(own, principal, agent, issuers, Labels::default());
+        self.check_revoked(&place, SessionId::from_bytes(id))?;
         self.begin(place, SessionId::from_bytes(id), now)
     }
 
@@ -155,7 +157,7 @@ impl Authorizer {
             let open = journal.open(id, place.agent.id().as_str(), begin.link(), at)?;
             Ok((Group::new(vec![open, begin], Vec::new()), ()))
         })?;
-        let session = self.live(place, id, State::new(chain, now));
+        let session = self.live(place, id, State::new(chain, id, now));
         Ok(pending.map(|()| session))
     }
 
@@ -272,8 +274,11 @@ impl Authorizer {
         // What was declassified is not known any more, so that all of it is seen.
         let labels = Labels::of(touched, Vec::new());
         let labels = labels.ok_or(OpenError::Resume("its labels are not in order"))?;
-        let place = Place::alone(Account::new(prepared, ledger), principal, agent, labels);
-        let session = self.live(place, position.session, State::new(chain, now));
+        let issuers = scope.issuer().cloned().into_iter().collect();
+        let own = Account::new(prepared, ledger);
+        let place = Place::alone(own, principal, agent, issuers, labels);
+        self.check_revoked(&place, session)?;
+        let session = self.live(place, position.session, State::new(chain, position.session, now));
         let ticket = session.live.turn.issue();
         Ok(Pending::new(Group::from(line), vec![ticket], session))
     }
@@ -285,6 +290,7 @@ impl Authorizer {
         agent: &VerifiedIdentity,
     ) -> Result<(Arc<Prepared>, Principal, Timestamp), OpenError> {
         let now = self.shared.clock.now().map_err(AuthorizeError::from)?;
+        self.shared.check_instance(agent, now).map_err(OpenError::Refused)?;
         let prepared = self.shared.prepare(scope).map_err(OpenError::Scope)?;
         let scope = &prepared.scope;
         check_agent(scope, agent)?;
@@ -298,17 +304,27 @@ impl Authorizer {
         Ok((prepared, principal, now))
     }
 
+    /// Refuses a session that rests on something that is revoked.
+    fn check_revoked(&self, place: &Place, session: SessionId) -> Result<(), OpenError> {
+        let revoked = self.shared.revocations().check(&place.subjects(session));
+        revoked.map_or(Ok(()), |reason| Err(OpenError::Refused(reason)))
+    }
+
     fn live(&self, place: Place, id: SessionId, state: State) -> Session {
         let live = Live {
             shared: Arc::clone(&self.shared),
             id,
+            subjects: place.subjects(id),
             place,
             turn: Turnstile::new(),
             state: Mutex::new(state),
             outbox: Mutex::new(Vec::new()),
             ended: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
         };
-        Session { live: Arc::new(live) }
+        let live = Arc::new(live);
+        self.shared.register(&live);
+        Session { live }
     }
 }
 

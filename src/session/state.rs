@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::authorizer::account::Reserved;
+use crate::governance::Generation;
 use crate::reason::Reason;
-use crate::receipt::SessionChain;
+use crate::receipt::{SessionChain, SessionId};
+use crate::session::governed::Governed;
 use crate::time::Timestamp;
 
 /// The state of one session.
@@ -12,10 +14,22 @@ use crate::time::Timestamp;
 pub(crate) struct State {
     pub(crate) chain: SessionChain,
     pub(crate) closed: bool,
-    /// To how many others the session has delegated.
-    pub(crate) delegates: u64,
+    /// What people have given to the session beside its scope.
+    pub(crate) governed: Governed,
+    /// What the newest lists of revocations that were looked at said of the session.
+    pub(crate) revoked: Option<(Generation, Option<Reason>)>,
+    /// What the host was told already.
+    pub(crate) told: Told,
     permits: BTreeMap<u64, (Stage, Reserved)>,
     last: Timestamp,
+}
+
+/// What a host is told of a session once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Told {
+    pub(crate) denial: bool,
+    pub(crate) breaker: bool,
+    pub(crate) stopped: bool,
 }
 
 /// How far an allowed call has come.
@@ -28,8 +42,16 @@ pub(crate) enum Stage {
 }
 
 impl State {
-    pub(crate) const fn new(chain: SessionChain, now: Timestamp) -> Self {
-        Self { chain, closed: false, delegates: 0, permits: BTreeMap::new(), last: now }
+    pub(crate) fn new(chain: SessionChain, session: SessionId, now: Timestamp) -> Self {
+        Self {
+            chain,
+            closed: false,
+            governed: Governed::new(session),
+            revoked: None,
+            told: Told::default(),
+            permits: BTreeMap::new(),
+            last: now,
+        }
     }
 
     /// Takes a reading of the clock: what it says, or why it cannot be believed, and the time to put

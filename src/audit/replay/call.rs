@@ -6,9 +6,10 @@ use super::difference::{Differences, Place, What};
 use super::{Before, ReplayError, Replayed, Replayer};
 use crate::action::Effect;
 use crate::action::RecordError;
+use crate::authorizer::Severity;
 use crate::authorizer::account::capped;
-use crate::authorizer::facts::{Facts, HopFacts};
-use crate::authorizer::gates::{Answer, Hop, Question};
+use crate::authorizer::facts::{AddedFacts, Facts, HopFacts};
+use crate::authorizer::gates::{Added, Answer, Hop, Question};
 use crate::authorizer::lines::{Lists, line_domain, reversibility, verdict};
 use crate::authorizer::witness::{Transcript, Witness};
 use crate::digest::Digest;
@@ -16,7 +17,7 @@ use crate::governance::labels::Sources;
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::identity::SpiffeId;
 use crate::policy::{Principal, Snapshot};
-use crate::receipt::{Body, Domain, Line, LineError, Opening, ParsedLine, Receipt};
+use crate::receipt::{Body, Domain, Line, LineError, Opening, ParsedLine, Receipt, Verdict};
 use crate::scope::CompiledScope;
 
 /// The lines of one call.
@@ -146,10 +147,23 @@ impl Replayer {
         let above_scopes: Vec<&CompiledScope> = above.iter().map(|hop| &*hop.scope).collect();
         let sources = Sources { own: scope, above: &above_scopes, snapshot };
         let labels_after = facts.labels.with(sources, effects.iter());
+        let compiled = compile_added(&facts, &hops)?;
+        let added: Vec<Added<'_>> = facts
+            .added
+            .iter()
+            .zip(&compiled)
+            .map(|(added, grants)| Added {
+                hop: added.hop,
+                grants,
+                fragment: &added.grants,
+                links: "",
+            })
+            .collect();
         let question = Question {
             snapshot,
             own: own.hop(),
             above: &above_hops,
+            added: &added,
             stopped: facts.stopped,
             approvals: &facts.approvals,
             acting_through: &facts.acting_through,
@@ -165,9 +179,12 @@ impl Replayer {
             now: facts.now,
         };
         let mut answer = question.decide(effects);
+        let allowed = answer.severity == Severity::Allow;
         let mut ledger = own.ledger.clone();
-        // What is charged above shows in the next call of those sessions.
-        let allowed = answer.account((&mut ledger, &own.limits), std::iter::empty()).is_some();
+        if !facts.observed {
+            // What is charged above shows in the next call of those sessions.
+            drop(answer.account((&mut ledger, &own.limits), std::iter::empty()));
+        }
 
         let mut found = Differences::default();
         compare_call(&mut found, first, &facts, scope, &agent);
@@ -220,6 +237,16 @@ impl Replayer {
     }
 }
 
+/// Compiles what was added to scopes for a while, as it was compiled then.
+fn compile_added(facts: &Facts, hops: &[Recalled]) -> Result<Vec<CompiledScope>, ReplayError> {
+    let compile = |added: &AddedFacts| {
+        let no_hop = || RecordError::new("elevations", "hop", "is no hop of the chain");
+        let hop = hops.get(added.hop).ok_or_else(|| ReplayError::Facts(no_hop()))?;
+        added.grants.compile(&hop.scope, &added.paths).map_err(ReplayError::Scope)
+    };
+    facts.added.iter().map(compile).collect()
+}
+
 /// One hop as it stood before the call.
 #[derive(Debug)]
 struct Recalled {
@@ -269,7 +296,9 @@ fn compare_call(
     let mut recorded: Vec<&str> = first.approvals.iter().map(|used| &*used.quorum).collect();
     recorded.sort_unstable();
     recorded.dedup();
-    let held = facts.approvals.iter().flat_map(|approved| &approved.quorums);
+    // Approvals are used where the call was allowed.
+    let used = first.call_decision == Verdict::Allow;
+    let held = facts.approvals.iter().filter(|_| used).flat_map(|approved| &approved.quorums);
     let mut held: Vec<&str> = held.map(AsRef::as_ref).collect();
     held.sort_unstable();
     held.dedup();
