@@ -6,6 +6,7 @@
 mod approval;
 mod bundle;
 mod correlate;
+mod documents;
 mod evidence;
 mod host;
 mod identity;
@@ -21,6 +22,7 @@ use std::fmt::Display;
 pub use self::approval::approval;
 pub use self::bundle::bundle;
 pub use self::correlate::correlate;
+pub use self::documents::documents;
 pub use self::evidence::{effect, evidence};
 pub use self::host::host;
 pub use self::identity::identity;
@@ -35,10 +37,11 @@ pub use self::tools::tool_listing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("approval", approval),
     ("bundle", bundle),
     ("correlate", correlate),
+    ("documents", documents),
     ("effect", effect),
     ("evidence", evidence),
     ("host", host),
