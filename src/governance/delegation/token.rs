@@ -122,13 +122,67 @@ pub struct Delegation {
     pub labels: BTreeSet<Box<str>>,
     /// When it was written.
     pub issued_at: Timestamp,
-    /// When it can be redeemed no more, and the session that it opened is over.
+    /// When it can be redeemed no more.
     pub expires: Timestamp,
     /// How much the delegate may use. Who delegates is charged with all of it.
     pub budget: Budget,
 }
 
 /// A token whose signature holds. Whether to believe it, [`verify`](Self::verify) says.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign::digest::Digest;
+/// use countersign::governance::{
+///     Budget, Delegation, DelegationId, DelegationToken, Directory, Hop, Redeemed,
+/// };
+/// use countersign::identity::SpiffeId;
+/// use countersign::receipt::{IdentityKey, SessionId};
+/// use countersign::scope::Scope;
+/// use countersign::testing::{self, NOW, SCOPE};
+///
+/// let mut parent = Scope::parse(SCOPE.as_bytes())?.descriptor().clone();
+/// parent.limits.delegation_depth = Some(1);
+/// let parent = Scope::from_descriptor(&parent)?;
+/// let mut child = parent.descriptor().clone();
+/// child.parent = Some(parent.digest().to_string());
+/// child.limits.delegation_depth = None;
+/// let child = Scope::from_descriptor(&child)?;
+///
+/// // Here: the authorizer that delegates.
+/// let key = IdentityKey::from_seed(&[1; 32]);
+/// let token = DelegationToken::sign(&Delegation {
+///     id: DelegationId::generate(&testing::entropy())?,
+///     hops: vec![Hop {
+///         agent: testing::agent().id().clone(),
+///         journal: Digest::from_bytes([2; 32]),
+///         session: SessionId::from_bytes([3; 16]),
+///     }],
+///     to: SpiffeId::parse("spiffe://example.org/agent/coder/i-2")?,
+///     audience: "builder".into(),
+///     scopes: vec![parent, child],
+///     keys: vec![],
+///     acting_through: [].into(),
+///     labels: [].into(),
+///     issued_at: NOW,
+///     expires: NOW.plus(Duration::from_secs(60)),
+///     budget: Budget { actions: 10, per_minute: 10, denials: 1, ..Budget::default() },
+/// }, &key)?;
+///
+/// // There: the authorizer that knows the other one's key.
+/// let directory = Directory::parse(format!(r#"{{
+///     "directory": "countersign/directory/v1",
+///     "authorizers": [{{"key": "{}", "trust_domain": "example.org"}}]
+/// }}"#, key.trusted()).as_bytes())?;
+/// let read = DelegationToken::parse_compact(&token.as_compact())?;
+/// let verified = read.verify(&directory, NOW, "builder", &[])?;
+/// let mut redeemed = Redeemed::new(NOW);
+/// assert!(redeemed.redeem(&verified, NOW).is_ok());
+/// assert!(redeemed.redeem(&verified, NOW).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DelegationToken {
     document: Signed,
@@ -139,8 +193,9 @@ pub struct DelegationToken {
 ///
 /// # Security
 ///
-/// It opens **one** session: see [`Redeemed`](super::Redeemed). Every scope of the chain must grant
-/// every effect, and the budget caps the limits.
+/// It opens **one** session: see [`Redeemed`](super::Redeemed). Whoever opens it must be proven to be
+/// [`Delegation::to`]; the token alone proves nothing about its bearer. Every scope of the chain must
+/// grant every effect, and the budget caps the limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedDelegation {
     token: DelegationToken,

@@ -39,7 +39,9 @@ const GENERATION_CONTEXT: &str = "countersign 2026-11 generation of revocations 
 ///
 /// A list that is older than the one before is refused, but only against what was loaded: a host that
 /// starts again begins with nothing, so it must load the newest lists that it has kept before it opens
-/// sessions. A list never expires; [`lists`](Self::lists) tells how old they are.
+/// sessions. A list never expires; [`lists`](Self::lists) tells how old they are. What somebody said who
+/// is no longer in the directory stays in force until the state is built again from
+/// [`none`](Self::none).
 ///
 /// # Examples
 ///
