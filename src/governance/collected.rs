@@ -20,7 +20,7 @@ pub(super) enum Fault {
 pub(super) struct Collected(Vec<Signed>);
 
 impl Collected {
-    /// Takes one more. One that does not hold any more makes room for another of its person.
+    /// Takes one more. Those that do not hold make room when there is none: they may hold again later.
     pub(super) fn add(
         &mut self,
         signed: &Signed,
@@ -31,7 +31,9 @@ impl Collected {
         if self.holding(quorum, moment).any(|(_, other)| *other == *person) {
             return Err(Fault::Duplicate);
         }
-        self.0.retain(|other| check(other, quorum, moment).is_ok());
+        if self.0.len() >= MAX_VOTES {
+            self.0.retain(|other| check(other, quorum, moment).is_ok());
+        }
         if self.0.len() >= MAX_VOTES {
             return Err(Fault::TooMany);
         }
@@ -53,6 +55,7 @@ impl Collected {
         };
         let mut used: Vec<Used> = self.holding(quorum, moment).map(used).collect();
         used.sort_unstable();
+        used.dedup_by(|next, one| next.approver == one.approver);
         used
     }
 

@@ -1,6 +1,7 @@
 //! Standing grants and elevations: bounded additions that several people sign, each held against
 //! everything as it is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use countersign::action::path::PurePaths;
@@ -13,9 +14,11 @@ use countersign::policy::ElevationRules;
 use countersign::scope::CompiledScope;
 use countersign::testing;
 use countersign::time::Timestamp;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::support::gate::{Bundle, PERMIT};
-use crate::support::people::{World, digest, key, session};
+use crate::support::people::{PEOPLE, World, digest, key, session};
 
 fn base() -> CompiledScope {
     CompiledScope::compile(&testing::scope(), &PurePaths::new()).unwrap()
@@ -300,4 +303,176 @@ fn each_thing_that_is_wrong_with_an_elevation_has_its_code() {
     unsigned(&|draft| draft.grants = Fragment::default());
     unsigned(&|draft| draft.expires = draft.issued_at);
     unsigned(&|draft| draft.task = "".into());
+}
+
+#[test]
+fn any_byte_that_changes_makes_it_nothing() {
+    let world = world();
+    let grant = StandingGrant::sign(&draft(&world), &key(1)).unwrap();
+    let elevation = Elevation::sign(&elevation(&world, 10, true), &key(1)).unwrap();
+    let (grant, elevation) = (grant.signed().as_str(), elevation.signed().as_str());
+    assert!(Elevation::parse(grant.as_bytes()).is_err());
+    assert!(StandingGrant::parse(elevation.as_bytes()).is_err());
+    for place in 0..grant.len().max(elevation.len()) {
+        let change = |text: &str| {
+            let mut bytes = text.to_owned().into_bytes();
+            if let Some(byte) = bytes.get_mut(place) {
+                *byte ^= 1;
+            } else {
+                bytes.clear();
+            }
+            bytes
+        };
+        assert!(StandingGrant::parse(&change(grant)).is_err(), "byte {place}");
+        assert!(Elevation::parse(&change(elevation)).is_err(), "byte {place}");
+    }
+}
+
+// --- against a model that remembers who has signed what ----------------------------------------------
+
+#[derive(Debug, Clone)]
+enum Step {
+    Sign { which: u8, seed: u8 },
+    Use { table: bool },
+    Revoke { which: u8, seed: u8 },
+    Keys(bool),
+    End(u8),
+    Advance(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let seed = || select(vec![1_u8, 2, 3, 4, 5, 6, 7, 8, 99]);
+    prop_oneof![
+        8 => (0..3_u8, seed()).prop_map(|(which, seed)| Step::Sign { which, seed }),
+        6 => any::<bool>().prop_map(|table| Step::Use { table }),
+        1 => (0..3_u8, seed()).prop_map(|(which, seed)| Step::Revoke { which, seed }),
+        1 => any::<bool>().prop_map(Step::Keys),
+        1 => (0..30_u8).prop_map(Step::End),
+        2 => select(vec![1_u64, 120, 400]).prop_map(Step::Advance),
+    ]
+}
+
+/// The people who have signed and count at this moment, towards `security`.
+fn signers(world: &World, signed: &BTreeMap<u8, countersign::digest::Digest>) -> BTreeSet<String> {
+    let counts = |seed: &u8| {
+        let person = world.directory.person(&key(*seed).trusted())?;
+        let roles = PEOPLE.iter().find(|it| it.0 == *seed)?.3;
+        let eligible = roles.contains(&"security") && ![5, 6].contains(seed);
+        let revoked = world.revoked.contains(&signed[seed]);
+        (eligible && !revoked).then(|| person.id.to_string())
+    };
+    signed.keys().filter_map(counts).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn standing_grants_serve_no_more_than_was_signed(steps in prop::collection::vec(step(), 0..40)) {
+        let mut world = world();
+        let start = draft(&world);
+        let draft = |which: u8| StandingDraft {
+            uses: 1 + u64::from(which),
+            until: start.until.plus(Duration::from_secs(60 * u64::from(which))),
+            ..start.clone()
+        };
+        let mut grants = StandingGrants::new(session(1));
+        let mut signed: [BTreeMap<u8, _>; 3] = Default::default();
+        let mut used = [0_u64; 3];
+        let id = |which: u8| StandingGrant::sign(&draft(which), &key(1)).unwrap().id();
+        for step in steps {
+            match step {
+                Step::Sign { which, seed } => {
+                    let found = submit(&world, &mut grants, &draft(which), seed);
+                    if found.parse::<u32>().is_ok() {
+                        let grant = StandingGrant::sign(&draft(which), &key(seed)).unwrap();
+                        signed[usize::from(which)].insert(seed, grant.signed().digest());
+                    }
+                }
+                Step::Use { table } => {
+                    let effect = write(if table { "crm.customers" } else { "hr.people" });
+                    let met = world.with(|moment| grants.granted(&effect, moment, &PurePaths::new()));
+                    prop_assert!(met.len() <= 1);
+                    let holds = |which: &u8| {
+                        let place = usize::from(*which);
+                        signers(&world, &signed[place]).len() >= 2
+                            && used[place] <= u64::from(*which)
+                            && world.now < draft(*which).until
+                    };
+                    let expected = (0..3_u8).find(holds).filter(|_| table);
+                    prop_assert_eq!(met.first().map(|met| met.grant), expected.map(id));
+                    if let (Some(met), Some(which)) = (met.first(), expected) {
+                        prop_assert!(grants.consume(&[met.grant]));
+                        used[usize::from(which)] += 1;
+                        prop_assert!(used[usize::from(which)] <= draft(which).uses);
+                    }
+                }
+                Step::Revoke { which, seed } => {
+                    let grant = StandingGrant::sign(&draft(which), &key(seed)).unwrap();
+                    world.revoked.insert(grant.signed().digest());
+                }
+                Step::Keys(all) => {
+                    let without: &[u8] = if all { &[] } else { &[2, 3] };
+                    world.directory = crate::support::people::directory_without(without);
+                }
+                Step::End(which) if which < 3 => {
+                    grants.end(id(which));
+                    if !signed[usize::from(which)].is_empty() {
+                        used[usize::from(which)] = u64::MAX;
+                    }
+                }
+                Step::End(_) => {}
+                Step::Advance(seconds) => world.advance(seconds),
+            }
+        }
+    }
+
+    #[test]
+    fn elevations_hold_while_enough_people_do(steps in prop::collection::vec(step(), 0..40)) {
+        let (mut world, rules, mut table) = (world(), rules_once(), Elevations::new());
+        let start = world.clone();
+        let draft = |which: u8| elevation(&start, 5 * (1 + u64::from(which)), true);
+        let mut signed: [BTreeMap<u8, _>; 3] = Default::default();
+        let mut ended = [false; 3];
+        let id = |which: u8| Elevation::sign(&draft(which), &key(1)).unwrap().id();
+        for step in steps {
+            match step {
+                Step::Sign { which, seed } => {
+                    let found = raise(&world, rules, &mut table, &draft(which), seed);
+                    if found.parse::<u32>().is_ok() {
+                        let elevation = Elevation::sign(&draft(which), &key(seed)).unwrap();
+                        signed[usize::from(which)].insert(seed, elevation.signed().digest());
+                    }
+                }
+                Step::Revoke { which, seed } => {
+                    let elevation = Elevation::sign(&draft(which), &key(seed)).unwrap();
+                    world.revoked.insert(elevation.signed().digest());
+                }
+                Step::Keys(all) => {
+                    let without: &[u8] = if all { &[] } else { &[2, 3] };
+                    world.directory = crate::support::people::directory_without(without);
+                }
+                Step::End(which) if which < 3 => {
+                    ended[usize::from(which)] |= table.end(id(which));
+                }
+                Step::End(_) | Step::Use { .. } => {}
+                Step::Advance(seconds) => world.advance(seconds),
+            }
+            let active = world.with(|moment| table.active(rules, moment));
+            let active: BTreeSet<_> = active.iter().map(|it| it.elevation.id()).collect();
+            let holds = |which: &u8| {
+                let place = usize::from(*which);
+                signers(&world, &signed[place]).len() >= 2
+                    && !ended[place]
+                    && world.now < draft(*which).expires
+            };
+            let expected: BTreeSet<_> = (0..3_u8).filter(holds).map(id).collect();
+            prop_assert_eq!(active, expected);
+        }
+    }
+}
+
+fn rules_once() -> &'static ElevationRules {
+    static RULES: std::sync::LazyLock<ElevationRules> = std::sync::LazyLock::new(rules);
+    &RULES
 }

@@ -102,7 +102,7 @@ pub(in crate::governance) fn eligible(
 pub struct Tally {
     /// How many different people it takes.
     pub of: u32,
-    /// The ids of those who count, sorted.
+    /// The ids of those who count, sorted without regard to case.
     pub people: Vec<Box<str>>,
 }
 
@@ -130,8 +130,9 @@ impl Tally {
         let people = keys.into_iter().filter_map(|key| directory.person(key));
         let counting = people.filter(|person| eligible(quorum, person, parties).is_ok());
         let mut people: Vec<Box<str>> = counting.map(|person| person.id.clone()).collect();
-        people.sort_unstable();
-        people.dedup();
+        // Ids that differ in case alone are one person here too.
+        people.sort_by_cached_key(|id| (id.to_lowercase(), id.clone()));
+        people.dedup_by(|next, one| is_same(next, one));
         Self { of: quorum.of, people }
     }
 
@@ -174,6 +175,7 @@ mod tests {
             person("user:cy", "human", &[3], r#"["finance"]"#),
             person("role:duty", "role", &[4], r#"["sre"]"#),
             person("service:ci", "service", &[5], r#"["sre"]"#),
+            person("user:BEN", "human", &[6], r#"["sre"]"#),
         ];
         let people = people.join(",");
         let text = format!(r#"{{"directory":"countersign/directory/v1","people":[{people}]}}"#);
@@ -198,6 +200,8 @@ mod tests {
         check(2, "excluded", dana, &[1, 2], true);
         check(2, "excluded", dana, &[1, 4], true);
         check(2, "excluded", dana, &[1, 5], false);
+        check(2, "excluded", dana, &[2, 6], false);
+        check(2, "excluded", dana, &[2, 6, 4], true);
         check(1, "excluded", dana, &[3], false);
         check(1, "excluded", dana, &[5], false);
         check(1, "excluded", dana, &[99], false);
