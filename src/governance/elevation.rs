@@ -3,6 +3,8 @@
 //! An elevation adds grants to one scope of the session's chain and touches nothing else: limits,
 //! policies and the other scopes hold. It ends by itself, never after its scope.
 
+use std::time::Duration;
+
 use crate::action::path::PathResolver;
 use crate::digest::Digest;
 use crate::governance::approval::quorum::Ineligible;
@@ -16,7 +18,6 @@ use crate::reason::Reason;
 use crate::receipt::{SignError, Signer};
 use crate::scope::{CompiledScope, MAX_NAME_BYTES};
 use crate::time::Timestamp;
-use std::time::Duration;
 
 /// The version that an elevation names.
 const VERSION: &str = "countersign/elevation/v1";
@@ -54,6 +55,34 @@ pub struct ElevationDraft {
 
 /// An addition to a scope, signed by one person. Several people sign the same body where the quorum
 /// takes several.
+///
+/// # Security
+///
+/// It serves each session whose chain has the scope, until it ends. Short ends are the protection; a
+/// [signature can be revoked](crate::governance::Revocations).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use countersign::digest::Digest;
+/// use countersign::governance::{Elevation, ElevationDraft, Fragment};
+/// use countersign::receipt::IdentityKey;
+/// use countersign::time::Timestamp;
+///
+/// let now = Timestamp::from_millis(1_795_251_600_000);
+/// let mut grants = Fragment::default();
+/// grants.touch.write.push("table:crm.*".into());
+/// let draft = ElevationDraft {
+///     task: "fix-login".into(), scope: Digest::of("example", b"scope"), grants, issued_at: now,
+///     expires: now.plus(Duration::from_secs(900)), break_glass: true,
+///     justification: "the customer table is broken, ticket 4711".into(),
+/// };
+/// let elevation = Elevation::sign(&draft, &IdentityKey::from_seed(&[1; 32]))?;
+/// assert!(elevation.is_break_glass());
+/// # Ok::<(), countersign::receipt::SignError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elevation {
     id: Digest,

@@ -58,6 +58,32 @@ pub struct StandingDraft {
 
 /// A standing grant, signed by one person. Several people sign the same body where the quorum takes
 /// several.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use countersign::action::Domain;
+/// use countersign::digest::Digest;
+/// use countersign::governance::{Fragment, StandingDraft, StandingGrant};
+/// use countersign::receipt::{IdentityKey, SessionId};
+/// use countersign::time::Timestamp;
+///
+/// let now = Timestamp::from_millis(1_795_251_600_000);
+/// let mut grants = Fragment::default();
+/// grants.touch.write.push("table:crm.*".into());
+/// let draft = StandingDraft {
+///     session: SessionId::from_bytes([1; 16]), scope: vec![Digest::of("example", b"scope")],
+///     bundle: Digest::of("example", b"bundle"), domain: Domain::Data, quorum: "sre".into(),
+///     uses: 20, issued_at: now, until: now.plus(Duration::from_secs(3600)), grants,
+/// };
+/// let (one, other) = (IdentityKey::from_seed(&[1; 32]), IdentityKey::from_seed(&[2; 32]));
+/// let (one, other) = (StandingGrant::sign(&draft, &one)?, StandingGrant::sign(&draft, &other)?);
+/// assert_eq!(one.id(), other.id());
+/// assert_ne!(one.signed().digest(), other.signed().digest());
+/// # Ok::<(), countersign::receipt::SignError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StandingGrant {
     id: Digest,

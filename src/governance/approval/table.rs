@@ -34,6 +34,59 @@ const REMEMBERED: usize = 64;
 /// It decides nothing by itself: it says which quorums are met for one exact action at one moment. An
 /// action that was allowed on that is [consumed](Self::consume), and nothing of it is left.
 ///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use countersign::action::{Domain, Effect, Kind, Target};
+/// use countersign::digest::Digest;
+/// use countersign::governance::approval::{Ballot, Need, RequestParts, Vote};
+/// use countersign::governance::{Approval, ApprovalRequest, Directory, Moment, Parties, Pending};
+/// use countersign::policy::Quorum;
+/// use countersign::receipt::{IdentityKey, SessionId};
+/// use countersign::time::Timestamp;
+///
+/// // Who may say yes: the directory of the host, and a quorum of the bundle.
+/// let key = IdentityKey::from_seed(&[1; 32]);
+/// let directory = Directory::parse(format!(r#"{{"directory": "countersign/directory/v1", "people": [
+///     {{"id": "user:ben", "kind": "human", "keys": ["{}"], "roles": ["sre"]}}]}}"#, key.trusted()).as_bytes())?;
+/// let quorum: Quorum = serde_json::from_str(r#"{"name": "sre", "roles": ["sre"], "of": 1}"#)?;
+///
+/// // What is asked.
+/// let (session, now) = (SessionId::from_bytes([1; 16]), Timestamp::from_millis(1_795_251_600_000));
+/// let (action, bundle) = (Digest::of("example", b"action"), Digest::of("example", b"bundle"));
+/// let scope = [Digest::of("example", b"scope")];
+/// let effect = Effect::new(Kind::WriteData, Target::Table("crm.customers".into()));
+/// let request = ApprovalRequest::new(RequestParts {
+///     session, call: 7, kind: "WriteData", action, effects: &[&effect],
+///     agent: "spiffe://example.org/agent/coder/1", owner: "user:dana", on_behalf_of: None,
+///     task: "fix-login", scope: &scope, bundle, needs: vec![Need::new(Domain::Data, &quorum)],
+///     created: now, expires: now.plus(Duration::from_secs(600)),
+/// })?;
+/// let mut pending = Pending::new(session);
+/// pending.open(request.clone(), now)?;
+///
+/// // A program shows it to a person, who signs.
+/// let ballot = Ballot {
+///     domain: Domain::Data, quorum: "sre", approver: "user:ben", vote: Vote::Approve,
+///     at: now, expires: now.plus(Duration::from_secs(300)),
+/// };
+/// let approval = Approval::sign(&request, ballot, &key)?;
+///
+/// // It is held against everything, serves once, and is gone.
+/// let moment = Moment {
+///     now, directory: &directory, quorums: &[quorum], bundle, scope: &scope,
+///     parties: Parties { owner: "user:dana", on_behalf_of: None }, is_revoked: &|_| false,
+/// };
+/// assert!(pending.submit(&approval, &moment)?.complete);
+/// assert_eq!(pending.granted(action, Domain::Data, &moment).met.len(), 1);
+/// pending.consume(action);
+/// assert!(pending.granted(action, Domain::Data, &moment).met.is_empty());
+/// assert_eq!(pending.submit(&approval, &moment).unwrap_err().code(), "approval.used");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Security
 ///
 /// Requests are opened in the order of their calls, so that no id ever comes twice; the table refuses
