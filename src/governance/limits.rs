@@ -487,6 +487,8 @@ fn target_hash(effect: &Effect) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::action::Kind;
 
@@ -660,5 +662,93 @@ mod tests {
         assert_eq!(at(&mut ledger, 59_999), Err(Reason::LimitRate));
         assert_eq!(at(&mut ledger, 60_000), Err(Reason::LimitRate));
         assert_eq!(at(&mut ledger, 130_000), Ok(()));
+    }
+
+    /// A session that has used so much of everything, and knows no target.
+    fn past(used: [u64; 9], spend: Option<u64>) -> Past {
+        let [
+            accelerator_seconds,
+            actions,
+            data,
+            application,
+            denials,
+            targets,
+            bytes,
+            calls,
+            proposals,
+        ] = used;
+        let mut domains = PerDomain::default();
+        *domains.get_mut(Domain::Data) = data;
+        *domains.get_mut(Domain::Application) = application;
+        let used = Used {
+            accelerator_seconds,
+            actions,
+            domains,
+            denials,
+            distinct_targets: targets,
+            egress_bytes: bytes,
+        };
+        let tools = BTreeMap::from([("srv/t".into(), calls)]);
+        let spend = spend.map(|spent| BTreeMap::from([("EUR".into(), Decimal::from(spent))]));
+        Past { used, proposals, tools, spend }
+    }
+
+    fn any_effect() -> impl Strategy<Value = Effect> {
+        let usage = prop_oneof![
+            Just(Usage::None),
+            (0..8_u64).prop_map(Usage::EgressBytes),
+            Just(Usage::UndeclaredEgress),
+            Just(Usage::Channel),
+            (0..8_u64).prop_map(Usage::AcceleratorSeconds),
+            Just(Usage::UndeclaredAcceleratorSeconds),
+        ];
+        let tool = Target::Tool {
+            server: "srv".into(),
+            name: "t".into(),
+            arguments: crate::value::Object::default(),
+        };
+        prop_oneof![
+            ("[a-c]", usage).prop_map(|(name, usage)| effect(table(&name), usage)),
+            (1..8_u64).prop_map(|amount| pay(amount, "EUR")),
+            Just(Effect::new(Kind::ToolCall, tool)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_that_has_used_more_is_never_allowed_more(
+            less in proptest::array::uniform9(0..8_u64),
+            more in proptest::array::uniform9(0..4_u64),
+            spend in (0..8_u64, proptest::option::of(0..4_u64)),
+            limit in proptest::array::uniform9(0..10_u64),
+            effects in proptest::collection::vec(any_effect(), 1..5),
+        ) {
+            let [actions, per_minute, denials, distinct_targets, bytes, seconds, data, calls, money] = limit;
+            let mut domains = PerDomain::default();
+            *domains.get_mut(Domain::Data) = Some(data);
+            let limits = SessionLimits {
+                actions,
+                per_minute,
+                denials,
+                distinct_targets,
+                egress_bytes: bytes,
+                accelerator_seconds: seconds,
+                spend: Arc::new(BTreeMap::from([("EUR".into(), Decimal::from(money))])),
+                domains,
+                tools: Arc::new(BTreeMap::from([("srv/t".into(), calls)])),
+            };
+            let mut used = less;
+            used.iter_mut().zip(more).for_each(|(used, more)| *used += more);
+            let allows = |past: Past| {
+                let ledger = Ledger::after(past, None);
+                let mut charge = Charge::default();
+                ledger.check_call(&limits).is_ok()
+                    && effects
+                        .iter()
+                        .all(|effect| ledger.check_effect(effect, &limits, &mut charge).is_ok())
+            };
+            let longer = allows(past(used, spend.1.map(|more| spend.0 + more)));
+            prop_assert!(!longer || allows(past(less, Some(spend.0))));
+        }
     }
 }

@@ -2,22 +2,25 @@
 //! after a restart, and when it is decided again.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use countersign::action::path::PurePaths;
 use countersign::action::{
-    Connect, ExportData, Pay, ReadData, RecallMemory, ToolCall, TriggerWorkflow, UseSecret,
-    WriteData,
+    ApiCall, Connect, ExportData, Pay, ReadData, RecallMemory, SendMessage, ToolCall,
+    TriggerWorkflow, UseSecret, WriteData,
 };
 use countersign::audit::replay::{OpeningMap, Replayer};
-use countersign::policy::Enforced;
+use countersign::policy::{Authored, Enforced};
 use countersign::receipt::{MemorySink, SessionId, Verifier};
 use countersign::scope::TrustedScope;
 use countersign::session::OpenError;
 use countersign::shell::{Shell, ShellEnv};
 use countersign::testing::{self, TestClock};
+use countersign::tool::{ServerTrust, ToolManifest};
 use countersign::value::Value;
 use countersign::{Action, Authorizer, Decision, Reason, Session, Sink};
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::support::gate::{self, Bundle};
 
@@ -41,6 +44,7 @@ impl House {
             .policy(self.bundle.clone())
             .identity(testing::identity_key())
             .sink(Sink::blocking(Arc::clone(&self.sink)))
+            .with_environment("test")
             .with_clock(self.clock.clone())
             .with_paths(PurePaths::new());
         if self.sink.lines().is_empty() {
@@ -436,4 +440,217 @@ fn a_tier_that_the_bundle_does_not_have_is_refused() {
     assert_eq!(run(&session, connect()), "allow");
     authorizer.reload(&Bundle::but("").load().unwrap());
     assert_eq!(run(&session, connect()), "scope.tier");
+}
+
+// Sequences, under the bundle that comes with the library.
+
+/// The baseline, with a tool, under the scope that grants nearly everything; `labels` are its scope's, `rules`
+/// stand beside those of its manifest.
+fn baseline(labels: &str, rules: &str) -> House {
+    let manifest = include_str!("../../policies/baseline/manifest.json");
+    let own = r#"[{ "kind": "UseSecret", "labels": ["secret"] }"#;
+    assert!(manifest.contains(own));
+    let files = [
+        ("manifest.json", manifest.replace(own, &format!("{own}{rules}"))),
+        ("schema.cedarschema", include_str!("../../policies/baseline/schema.cedarschema").into()),
+        ("policies.cedar", include_str!("../../policies/baseline/policies.cedar").into()),
+        ("cases.json", include_str!("../../policies/baseline/cases.json").into()),
+        ("cases-entities.json", include_str!("../../policies/baseline/cases-entities.json").into()),
+    ];
+    let listing = r#"{"tools": [{"name": "fetch", "inputSchema": {"type": "object"},
+        "annotations": {"readOnlyHint": true, "openWorldHint": true}}]}"#;
+    let mut tools = ToolManifest::new();
+    tools.add_listing("srv", ServerTrust::Trusted, listing.as_bytes()).unwrap();
+    let bundle = Authored::from_files(files).unwrap().with_tools(tools).load();
+    let scope = testing::trusted(&labelled(labels)).unwrap();
+    let bundle = bundle.unwrap_or_else(|error| panic!("{error:?}"));
+    House { bundle, scope, sink: Arc::new(MemorySink::new()), clock: testing::clock() }
+}
+
+const SECRETS: &str = r#"{"pattern": "/srv/web/secrets/**", "labels": ["secret"]},
+    {"pattern": "table:crm.**", "labels": ["personal"]}"#;
+
+fn message() -> SendMessage {
+    SendMessage::new("email", ["dana@example.org"]).with_body("hello")
+}
+
+#[test]
+fn in_the_baseline_a_secret_that_was_read_is_not_sent_out() {
+    let house = baseline(SECRETS, "");
+    let api = || ApiCall::new("GET", "https://api.example.org/v1/items").sends_bytes(10);
+    let session = house.open();
+    assert_eq!(run(&session, message()), "allow");
+    assert_eq!(run(&session, api()), "allow");
+    assert_eq!(run(&session, ReadData::new("secrets/key")), "allow");
+    for _ in 0..2 {
+        assert_eq!(run(&session, message()), "policy.forbid");
+        assert_eq!(run(&session, api()), "policy.forbid");
+    }
+    assert_eq!(run(&session, ReadData::new("src/main.rs")), "allow");
+    // So it is with one that was used, and what is personal needs its owner.
+    let session = house.open();
+    assert_eq!(run(&session, UseSecret::new("npm/publish", "npm")), "allow");
+    assert_eq!(run(&session, message()), "policy.forbid");
+    let session = house.open();
+    assert_eq!(run(&session, ReadData::table("crm.orders")), "allow");
+    assert_eq!(run(&session, message()), "defer data-owner");
+    house.replay();
+}
+
+#[test]
+fn in_the_baseline_nothing_irreversible_follows_untrusted_input() {
+    let output = r#", {"tools": "open_world", "output": ["untrusted-input"]}"#;
+    let house = baseline(SECRETS, output);
+    let fetch = || call("fetch");
+    let session = house.open();
+    assert_eq!(run(&session, message()), "allow");
+    assert_eq!(run(&session, fetch()), "allow");
+    assert_eq!(run(&session, message()), "defer security");
+    assert_eq!(run(&session, UseSecret::new("npm/publish", "npm")), "defer security");
+    assert_eq!(run(&session, ReadData::new("src/main.rs")), "allow");
+    // Read what is secret first, and the tool is no way out.
+    let session = house.open();
+    assert_eq!(run(&session, ReadData::new("secrets/key")), "allow");
+    assert_eq!(run(&session, fetch()), "policy.forbid");
+    house.replay();
+}
+
+// Laws.
+
+/// An action of a random history.
+fn any_action() -> impl Strategy<Value = Step> {
+    let step = prop_oneof![
+        (0..5_u8).prop_map(Step::Connect),
+        select(vec!["src/a", "secrets/key", "b.env"]).prop_map(Step::Read),
+        select(vec!["crm.orders", "shop.orders", "shop.items"]).prop_map(Step::Table),
+        (1..60_u64).prop_map(Step::Export),
+        (1..6_u64).prop_map(Step::Pay),
+        select(vec!["t", "u", "none"]).prop_map(Step::Tool),
+        Just(Step::Secret),
+        Just(Step::Workflow),
+        Just(Step::Model),
+        Just(Step::Message),
+    ];
+    step
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Connect(u8),
+    Read(&'static str),
+    Table(&'static str),
+    Export(u64),
+    Pay(u64),
+    Tool(&'static str),
+    Secret,
+    Workflow,
+    Model,
+    Message,
+}
+
+impl Step {
+    fn action(self) -> Box<dyn Action> {
+        match self {
+            Self::Connect(n) => Box::new(Connect::new(format!("h{n}.example"), 443)),
+            Self::Read(path) => Box::new(ReadData::new(path)),
+            Self::Table(name) => Box::new(ReadData::table(name)),
+            Self::Export(bytes) => {
+                let data = countersign::action::DataRef::File("src/a".into());
+                Box::new(ExportData::to_host(data, "h1.example", 443).sends_bytes(bytes))
+            }
+            Self::Pay(amount) => Box::new(euro(&amount.to_string())),
+            Self::Tool(name) => Box::new(call(name)),
+            Self::Secret => Box::new(UseSecret::new("npm/publish", "npm")),
+            Self::Workflow => Box::new(TriggerWorkflow::new("w", Value::Null)),
+            Self::Model => Box::new(countersign::action::InvokeModel::new("m")),
+            Self::Message => Box::new(message()),
+        }
+    }
+}
+
+/// Asks without running: 2 for allowed, 1 for deferred, 0 for denied.
+fn rank(session: &Session, step: Step) -> u8 {
+    match session.authorize(step.action()).unwrap() {
+        Decision::Allow(_) => 2,
+        Decision::Defer(_) => 1,
+        Decision::Deny(_) => 0,
+    }
+}
+
+fn tight() -> String {
+    let limits = limited(
+        r#""actions": 12, "distinct_targets": 5, "egress_bytes": 100, "spend": {"EUR": "12"},
+        "domains": {"data": 6, "workload": 2}, "tools": {"srv/t": 2}"#,
+    );
+    let limits = limits.replace("\"denials\": 1000", "\"denials\": 4");
+    limits.replace(
+        "\"secrets\": [\"**\"]",
+        &format!("\"secrets\": [\"**\"], \"labels\": [{SECRETS}]"),
+    )
+}
+
+/// Two sessions with one history; the second does more before both are asked the same.
+fn check_more_history(
+    house: &House,
+    history: &[Step],
+    more: &[Step],
+    asked: &[Step],
+) -> Result<(), TestCaseError> {
+    for step in asked {
+        let (less, longer) = (house.open(), house.open());
+        for session in [&less, &longer] {
+            history.iter().for_each(|step| drop(run(session, step.action())));
+        }
+        more.iter().for_each(|step| drop(run(&longer, step.action())));
+        let (before, after) = (rank(&less, *step), rank(&longer, *step));
+        prop_assert!(after <= before, "{step:?}: {before} and then {after}");
+    }
+    house.replay();
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn more_history_never_allows_more(
+        history in proptest::collection::vec(any_action(), 0..8),
+        more in proptest::collection::vec(any_action(), 1..8),
+        asked in proptest::collection::vec(any_action(), 2),
+    ) {
+        static BUNDLE: LazyLock<Enforced> = LazyLock::new(|| {
+            let rules = r#"{"kind": "UseSecret", "labels": ["secret"]},
+                {"tool": "srv/u", "output": ["untrusted-input"]}"#;
+            let policies = r#"@id("recent") forbid(principal, action == Action::"TriggerWorkflow", resource)
+                when { context.recent.containsAll(["data", "workload"]) };
+            @id("bytes") forbid(principal, action == Action::"InvokeModel", resource)
+                when { context.counters.egress_bytes > 50 };
+            @id("tainted") forbid(principal, action == Action::"Pay", resource)
+                when { context.labels.contains("untrusted-input") };"#;
+            let bundle = tools(Bundle::but(&format!("{LEAK}{policies}")));
+            bundle.with_file("manifest.json", giving(rules)).load().unwrap()
+        });
+        let house = House {
+            bundle: BUNDLE.clone(),
+            scope: testing::trusted(&tight()).unwrap(),
+            sink: Arc::new(MemorySink::new()),
+            clock: testing::clock(),
+        };
+        check_more_history(&house, &history, &more, &asked)?;
+    }
+
+    #[test]
+    fn in_the_baseline_more_history_never_allows_more(
+        history in proptest::collection::vec(any_action(), 0..6),
+        more in proptest::collection::vec(any_action(), 1..6),
+        asked in any_action(),
+    ) {
+        let house = House {
+            bundle: testing::baseline(),
+            scope: testing::trusted(&tight()).unwrap(),
+            sink: Arc::new(MemorySink::new()),
+            clock: testing::clock(),
+        };
+        check_more_history(&house, &history, &more, &[asked])?;
+    }
 }
