@@ -28,13 +28,14 @@ impl Labels {
     /// list does not ascend, or there are too many.
     pub(crate) fn of(touched: Vec<Box<str>>, declassified: Vec<Box<str>>) -> Option<Self> {
         let ascends = |list: &[Box<str>]| list.is_sorted_by(|one, other| one < other);
-        let known = |label: &Box<str>| touched.binary_search(label).is_ok();
+        let known = |list: &[Box<str>], label: &str| {
+            list.binary_search_by(|known| (**known).cmp(label)).is_ok()
+        };
         let fits = touched.len() <= MAX_LABELS
             && ascends(&touched)
             && ascends(&declassified)
-            && declassified.iter().all(known);
-        let shown = |label: &&Box<str>| declassified.binary_search(label).is_err();
-        let seen = touched.iter().filter(shown).cloned().collect();
+            && declassified.iter().all(|label| known(&touched, label));
+        let seen = touched.iter().filter(|label| !known(&declassified, label)).cloned().collect();
         fits.then_some(Self { touched, declassified, seen, changes: 0 })
     }
 

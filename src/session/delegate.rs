@@ -49,7 +49,7 @@ impl Session {
     /// answer for `scope`. What it uses is used up for every session above, what it touches labels all of
     /// them, and it ends when one of them does. It is off unless `limits.delegation_depth` of this session's scope
     /// allows it; `scope` names that scope as its `parent` and has a smaller depth
-    /// ([`check_child`](crate::scope::check_child)).
+    /// ([`check_child`]).
     ///
     /// # Errors
     ///
