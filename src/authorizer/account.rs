@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::authorizer::shared::Prepared;
+use crate::governance::Budget;
 use crate::governance::limits::{Ledger, Reservation, SessionLimits};
 use crate::policy::{BundleLimits, Snapshot};
 
@@ -14,6 +15,8 @@ use crate::policy::{BundleLimits, Snapshot};
 pub(crate) struct Account {
     pub(crate) prepared: Arc<Prepared>,
     ledger: Mutex<Ledger>,
+    /// What the delegation of another process leaves of the limits.
+    pub(crate) budget: Option<Budget>,
 }
 
 /// What one allowed call has reserved, hop by hop.
@@ -26,7 +29,12 @@ pub(crate) struct Reserved {
 
 impl Account {
     pub(crate) fn new(prepared: Arc<Prepared>, ledger: Ledger) -> Arc<Self> {
-        Arc::new(Self { prepared, ledger: Mutex::new(ledger) })
+        Arc::new(Self { prepared, ledger: Mutex::new(ledger), budget: None })
+    }
+
+    /// The account of a session that was opened on a token.
+    pub(crate) fn with_budget(prepared: Arc<Prepared>, budget: Budget) -> Arc<Self> {
+        Arc::new(Self { prepared, ledger: Mutex::new(Ledger::default()), budget: Some(budget) })
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -35,7 +43,12 @@ impl Account {
     }
 
     pub(crate) fn limits(&self, snapshot: &Snapshot) -> SessionLimits {
-        capped(&self.prepared.limits, &snapshot.caps(self.prepared.scope.tier()))
+        let caps = snapshot.caps(self.prepared.scope.tier());
+        let mut limits = capped(&self.prepared.limits, &caps);
+        if let Some(budget) = &self.budget {
+            budget.cap(&mut limits);
+        }
+        limits
     }
 }
 

@@ -12,7 +12,7 @@ use crate::authorizer::findings::FindingHook;
 use crate::authorizer::shared::{Shared, Sink};
 use crate::authorizer::{AuthorizeError, Authorizer, Pending};
 use crate::entropy::{Entropy, EntropyError, SystemEntropy};
-use crate::governance::{Directory, Revocations};
+use crate::governance::{Directory, Redeemed, Revocations};
 use crate::policy::Enforced;
 use crate::receipt::{
     Group, Journal, JournalPosition, Openings, Signer, Signing, Turnstile, WriteError,
@@ -326,6 +326,7 @@ impl AuthorizerBuilder<Ready> {
             findings: state.findings,
             observed: state.observed,
             registry: Mutex::default(),
+            redeemed: Mutex::new(Redeemed::new(now)),
             prepared: Mutex::new(HashMap::new()),
             resumed: Mutex::new(HashSet::new()),
         };

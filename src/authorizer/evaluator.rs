@@ -131,7 +131,7 @@ impl Trial {
         let labels = none.with(Sources { own: &self.scope, above: &[], snapshot }, effects.iter());
         let question = Question {
             snapshot,
-            own: Hop { scope: &self.scope, limits: &self.limits, ledger: &ledger },
+            own: Hop { scope: &self.scope, limits: &self.limits, ledger: &ledger, budget: None },
             above: &[],
             added: &[],
             stopped: None,

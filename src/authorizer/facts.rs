@@ -14,7 +14,7 @@ use crate::authorizer::witness::Transcript;
 use crate::governance::labels::Labels;
 use crate::governance::limits::Ledger;
 use crate::governance::usage::{BY_NAME, Past, Used, domain_counter};
-use crate::governance::{Fragment, MAX_ELEVATIONS};
+use crate::governance::{Budget, Fragment, MAX_ELEVATIONS};
 use crate::reason::Reason;
 use crate::scope::MAX_DELEGATION_DEPTH;
 use crate::time::Timestamp;
@@ -52,6 +52,7 @@ pub(crate) fn write<'e>(
         out.push('[');
         for (index, hop) in question.above.iter().enumerate() {
             out.push_str(if index > 0 { ",{" } else { "{" });
+            write_budget(&mut out, hop.budget);
             write_counters(&mut out, hop.ledger.used());
             write_known(&mut out, hop.ledger, effects.clone());
             whole(&mut out, "proposals", hop.ledger.proposals());
@@ -66,6 +67,7 @@ pub(crate) fn write<'e>(
     if !question.approvals.is_empty() {
         write_approvals(&mut out, question.approvals);
     }
+    write_budget(&mut out, own.budget);
     if let Err(reason) = question.time
         && let Some((word, _)) = CLOCKS.iter().find(|(_, known)| *known == reason)
     {
@@ -113,6 +115,13 @@ fn write_counters(out: &mut String, used: Used) {
     whole(out, "distinct_targets", used.distinct_targets);
     whole(out, "egress_bytes", used.egress_bytes);
     out.push('}');
+}
+
+fn write_budget(out: &mut String, budget: Option<&Budget>) {
+    if let Some(budget) = budget {
+        open(out, "budget");
+        out.push_str(&budget.to_value().to_canonical());
+    }
 }
 
 /// Writes what was added to scopes for a while.
@@ -219,6 +228,8 @@ pub(crate) struct HopFacts {
     pub(crate) known: Vec<usize>,
     /// What was answered when the scope was compiled.
     pub(crate) scope_paths: Transcript,
+    /// What the delegation of another process left of the limits.
+    pub(crate) budget: Option<Budget>,
 }
 
 /// The facts of a call, read back.
@@ -330,6 +341,7 @@ fn read_hop(members: &mut Members<'_>) -> Result<HopFacts, RecordError> {
         },
         known: read_known(members.maybe("known"))?,
         scope_paths: Transcript::read(members.maybe("scope_paths"), "scope_paths")?,
+        budget: read_budget(members.maybe("budget"))?,
     })
 }
 
@@ -370,6 +382,11 @@ fn read_added(value: Option<&Value>) -> Result<Vec<AddedFacts>, RecordError> {
         Ok(added)
     };
     list.ok_or_else(wrong)?.iter().map(read).collect()
+}
+
+fn read_budget(value: Option<&Value>) -> Result<Option<Budget>, RecordError> {
+    let wrong = |_| RecordError::new("", "budget", "is no budget");
+    value.map(Budget::from_value).transpose().map_err(wrong)
 }
 
 fn read_approvals(value: Option<&Value>) -> Result<Vec<Approved>, RecordError> {

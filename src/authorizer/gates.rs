@@ -8,9 +8,9 @@ use crate::authorizer::account::Reserved;
 use crate::authorizer::decision::{EffectDecision, EffectOutcome, Severity};
 use crate::authorizer::memory::Asker;
 use crate::authorizer::witness::Witness;
-use crate::governance::Fragment;
 use crate::governance::labels::{After, Labels, Sources};
 use crate::governance::limits::{Charge, Ledger, SessionLimits};
+use crate::governance::{Budget, Fragment};
 use crate::policy::{Counters, Principal, RequestFacts, Snapshot, Verdict};
 use crate::reason::Reason;
 use crate::scope::{CompiledScope, Rule};
@@ -22,6 +22,8 @@ pub(crate) struct Hop<'a> {
     pub(crate) scope: &'a CompiledScope,
     pub(crate) limits: &'a SessionLimits,
     pub(crate) ledger: &'a Ledger,
+    /// What the delegation of another process left of the limits, which have taken it in.
+    pub(crate) budget: Option<&'a Budget>,
 }
 
 /// The quorums whose approval of one domain of a call was verified, ascending.

@@ -7,13 +7,21 @@ use crate::authorizer::account::Account;
 use crate::authorizer::live::Live;
 use crate::digest::Digest;
 use crate::governance::labels::Labels;
-use crate::governance::{Parties, Subjects};
+use crate::governance::{DelegationToken, Parties, Subjects};
 use crate::identity::{PrincipalKind, Proof, VerifiedIdentity};
 use crate::policy::Principal;
 use crate::reason::Reason;
 use crate::receipt::{About, SessionId};
 use crate::scope::{CompiledScope, ScopeIssuer};
 use crate::time::Timestamp;
+
+/// Where a session that was opened on a token of another process came from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) token: DelegationToken,
+    /// Everything there that can be revoked.
+    pub(crate) subjects: Subjects,
+}
 
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -27,6 +35,8 @@ pub(crate) struct Place {
     pub(crate) parent: Option<Arc<Live>>,
     /// Digests of the chain of scopes, outermost first.
     pub(crate) scopes: Box<[Digest]>,
+    /// The token of another process that the outermost session of this one was opened on.
+    pub(crate) origin: Option<Arc<Origin>>,
     /// Who signed the scopes that somebody answers for.
     pub(crate) issuers: Vec<ScopeIssuer>,
     /// The service accounts through which the agent acts, ascending.
@@ -53,8 +63,29 @@ impl Place {
             own,
             above: Vec::new(),
             parent: None,
+            origin: None,
             acting_through: Box::default(),
             labels: Arc::new(Mutex::new(labels)),
+        }
+    }
+
+    /// A session that was opened on a token of another process. `above` are the hops of the token.
+    pub(crate) fn far(
+        own: Arc<Account>,
+        above: Vec<Arc<Account>>,
+        principal: Principal,
+        agent: VerifiedIdentity,
+        origin: Origin,
+        labels: Labels,
+    ) -> Self {
+        let scopes = above.iter().chain([&own]).map(|hop| hop.prepared.scope.digest()).collect();
+        let through = origin.token.delegation().acting_through.iter().cloned().collect();
+        Self {
+            scopes,
+            above,
+            acting_through: through,
+            origin: Some(Arc::new(origin)),
+            ..Self::alone(own, principal, agent, Vec::new(), labels)
         }
     }
 
@@ -68,22 +99,16 @@ impl Place {
         let place = &parent.place;
         let above: Vec<Arc<Account>> = place.above.iter().chain([&place.own]).cloned().collect();
         let scopes = place.scopes.iter().copied().chain([own.prepared.scope.digest()]).collect();
-        // A service that hands a scope on stays visible: the delegate acts through it.
-        let mut through = place.acting_through.to_vec();
-        if place.agent.kind() == PrincipalKind::Service {
-            through.push(place.agent.id().as_str().into());
-            through.sort_unstable();
-            through.dedup();
-        }
         Self {
             agent,
             principal,
             own,
             above,
             parent: Some(Arc::clone(parent)),
+            origin: place.origin.clone(),
             scopes,
             issuers: place.issuers.clone(),
-            acting_through: through.into(),
+            acting_through: place.acting_through_next().into(),
             labels: Arc::clone(&place.labels),
         }
     }
@@ -94,6 +119,17 @@ impl Place {
 
     pub(crate) fn labels(&self) -> MutexGuard<'_, Labels> {
         self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a delegate of this session acts through: a service that hands a scope on stays visible.
+    pub(crate) fn acting_through_next(&self) -> Vec<Box<str>> {
+        let mut through = self.acting_through.to_vec();
+        if self.agent.kind() == PrincipalKind::Service {
+            through.push(self.agent.id().as_str().into());
+            through.sort_unstable();
+            through.dedup();
+        }
+        through
     }
 
     /// All hops, outermost first, the session's own last.
@@ -114,7 +150,13 @@ impl Place {
 
     /// Everything that the session rests on and that can be revoked: its own, and what is above it.
     pub(crate) fn subjects(&self, session: SessionId) -> Subjects {
-        let mut subjects = Subjects::new(self.agent.id(), session);
+        let mut subjects = match &self.origin {
+            None => Subjects::new(self.agent.id(), session),
+            Some(origin) => {
+                let far = origin.subjects.clone();
+                far.with_instance(self.agent.id()).with_session(session)
+            }
+        };
         for live in self.parents() {
             subjects = subjects.with_instance(live.place.agent.id()).with_session(live.id);
             subjects = with_proof(subjects, &live.place.agent);

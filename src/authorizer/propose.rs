@@ -133,11 +133,17 @@ impl Live {
                     scope: &account.prepared.scope,
                     limits,
                     ledger,
+                    budget: account.budget.as_ref(),
                 })
                 .collect();
             let question = Question {
                 snapshot: &snapshot,
-                own: Hop { scope, limits: &limits, ledger: &ledger },
+                own: Hop {
+                    scope,
+                    limits: &limits,
+                    ledger: &ledger,
+                    budget: place.own.budget.as_ref(),
+                },
                 above: &above,
                 added: &added,
                 stopped,

@@ -14,7 +14,7 @@ use crate::authorizer::{AuthorizeError, Pending};
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::governance::limits::SessionLimits;
-use crate::governance::{Directory, Revocations};
+use crate::governance::{Directory, Redeemed, Revocations};
 use crate::identity::SpiffeId;
 use crate::policy::{PrincipalGroup, Snapshot};
 use crate::receipt::{
@@ -76,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) observed: BTreeSet<Box<str>>,
     /// The sessions that are open, and what was halted.
     pub(crate) registry: Mutex<Registry>,
+    /// The tokens of other processes that were taken up.
+    pub(crate) redeemed: Mutex<Redeemed>,
     /// Sessions that were resumed in this epoch: a second time would fork their chain.
     pub(crate) resumed: Mutex<HashSet<SessionId>>,
 }
@@ -84,6 +86,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) scope: CompiledScope,
+    /// The document, which a token hands on.
+    pub(crate) source: Scope,
     pub(crate) limits: SessionLimits,
     /// The links that were met when the scope was compiled, as facts carry them; empty without any.
     pub(crate) links: Box<str>,
@@ -131,7 +135,8 @@ impl Shared {
         }
         let links = links.into();
         let above = Mutex::new(HashMap::new());
-        let prepared = Arc::new(Prepared { scope: compiled, limits, links, above });
+        let prepared =
+            Arc::new(Prepared { scope: compiled, source: scope.clone(), limits, links, above });
         // Now and then, so that opening stays cheap however many scopes there are.
         if known.len().is_power_of_two() {
             known.retain(|_, weak| weak.strong_count() > 0);

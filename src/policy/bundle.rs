@@ -210,6 +210,7 @@ impl Authored {
             digest: self.files.digest(&format!("{generated}{}", registered(&self.tools, &actions))),
             schema_digest,
             elevations: manifest.elevations(),
+            trust_edges: manifest.trust_edges(),
             name: manifest.name,
             version: manifest.version,
             quorums: manifest.quorums,

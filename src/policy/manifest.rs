@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use crate::identity::SpiffeId;
 use crate::policy::LoadError;
 use crate::policy::labels::LabelRule;
 use crate::scope::DomainLimits;
@@ -56,6 +57,9 @@ impl OwnerRule {
         }
     }
 }
+
+/// The most pairs of trust domains.
+const MAX_EDGES: usize = 256;
 
 /// The longest elevation that a bundle may allow, in minutes.
 const MAX_ELEVATION_MINUTES: u32 = 8 * 60;
@@ -144,6 +148,9 @@ pub(super) struct Manifest {
     elevation: Option<ElevationRule>,
     break_glass: Option<ElevationRule>,
     declassification: Option<ElevationRule>,
+    /// From which trust domain to which a scope may be handed on.
+    #[serde(default)]
+    pub(super) trust_edges: Vec<(String, String)>,
     #[serde(default)]
     pub(super) labels: Vec<LabelRule>,
     #[serde(default)]
@@ -195,6 +202,16 @@ impl Manifest {
                 return Err(format!("the quorum `{}` names nobody", quorum.name));
             }
         }
+        let domain = |name: &String| {
+            SpiffeId::parse(&format!("spiffe://{name}"))
+                .is_ok_and(|id| id.trust_domain() == name && id.path().is_empty())
+        };
+        let edges = &self.trust_edges;
+        if edges.len() > MAX_EDGES || !edges.iter().all(|(from, to)| domain(from) && domain(to)) {
+            return Err(
+                "`trust_edges` are pairs of trust domains in lower case, 256 at most".into()
+            );
+        }
         self.check_elevations(&names)
     }
 
@@ -217,6 +234,11 @@ impl Manifest {
     }
 
     /// Returns who may add to scopes.
+    pub(super) fn trust_edges(&self) -> Vec<(Box<str>, Box<str>)> {
+        let edge = |(from, to): &(String, String)| (from.as_str().into(), to.as_str().into());
+        self.trust_edges.iter().map(edge).collect()
+    }
+
     pub(super) fn elevations(&self) -> ElevationRules {
         ElevationRules {
             elevation: self.elevation.clone(),

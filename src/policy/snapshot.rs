@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub(super) version: String,
     pub(super) quorums: Vec<Quorum>,
     pub(super) elevations: ElevationRules,
+    /// From which trust domain to which a scope may be handed on.
+    pub(super) trust_edges: Vec<(Box<str>, Box<str>)>,
     pub(super) limits: BundleLimits,
     pub(super) labels: LabelRules,
     /// The risk tiers, and the one of scopes that name none.
@@ -258,6 +260,22 @@ impl Snapshot {
     #[must_use]
     pub fn quorums(&self) -> &[Quorum] {
         &self.quorums
+    }
+
+    /// Returns from which trust domain to which a scope may be handed on, beside within each of them.
+    #[must_use]
+    pub fn trust_edges(&self) -> &[(Box<str>, Box<str>)] {
+        &self.trust_edges
+    }
+
+    /// Tells whether a scope may be handed on from one agent to another, as trust domains go.
+    pub(crate) fn check_edge(&self, from: &SpiffeId, to: &SpiffeId) -> Result<(), Reason> {
+        let (from, to) = (from.trust_domain(), to.trust_domain());
+        let known = |edge: &(Box<str>, Box<str>)| *edge.0 == *from && *edge.1 == *to;
+        match from == to || self.trust_edges.iter().any(known) {
+            true => Ok(()),
+            false => Err(Reason::DelegationTrustDomain),
+        }
     }
 
     /// Returns who may add to scopes for a while.

@@ -96,9 +96,9 @@ impl ActError {
 }
 
 /// Lines to store, and what came of an act.
-struct Noting<T> {
-    earlier: Vec<Pending<()>>,
-    pending: Pending<Result<T, Refusal>>,
+pub(super) struct Noting<T> {
+    pub(super) earlier: Vec<Pending<()>>,
+    pub(super) pending: Pending<Result<T, Refusal>>,
 }
 
 impl Session {
@@ -303,7 +303,7 @@ impl Session {
         self.store_act(noting)
     }
 
-    fn store_act<T>(&self, noting: Noting<T>) -> Result<T, ActError> {
+    pub(super) fn store_act<T>(&self, noting: Noting<T>) -> Result<T, ActError> {
         let Noting { earlier, pending } = noting;
         earlier.into_iter().try_for_each(|earlier| self.live.shared.store(earlier))?;
         self.live.shared.store(pending)?.map_err(ActError::Refused)
@@ -484,7 +484,7 @@ impl Live {
     }
 
     /// Does something to the state and puts it on the chain, accepted or refused.
-    fn noting<T>(
+    pub(super) fn noting<T>(
         self: &Arc<Self>,
         name: &'static str,
         act: impl FnOnce(&Self, &mut State, Timestamp, &Snapshot) -> (String, Result<T, Refusal>),
@@ -517,7 +517,7 @@ impl Live {
 }
 
 /// What stands on the chain of a document that could not be read.
-fn unread_value(text: &[u8]) -> String {
+pub(super) fn unread_value(text: &[u8]) -> String {
     let mut value = Object::new();
     value.insert("bytes".into(), Value::from(text.len() as u64));
     let digest = Digest::of("countersign 2026-11 unread document v1", text);

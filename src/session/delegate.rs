@@ -8,6 +8,7 @@ use crate::authorizer::place::Place;
 use crate::authorizer::{AuthorizeError, Authorizer, Pending, Sink};
 use crate::governance::limits::Ledger;
 use crate::identity::VerifiedIdentity;
+use crate::policy::Snapshot;
 use crate::reason::Reason;
 use crate::receipt::SessionId;
 use crate::scope::{CompiledScope, Scope, check_child};
@@ -152,6 +153,7 @@ impl Session {
             Err(OpenError::Refused(reason)) => Err(reason),
             Err(error) => return Err(error),
         };
+        let snapshot = authorizer.shared.snapshot();
         let mut state = self.live.lock()?;
         let (time, now) = state.advance(authorizer.shared.clock.now().ok());
         let checked = admitted.and_then(|(prepared, principal, _)| {
@@ -162,7 +164,7 @@ impl Session {
             if now >= place.ends() {
                 return Err(Reason::SessionExpired);
             }
-            check_handing_on(place, &prepared.scope, &agent)?;
+            check_handing_on(place, &prepared.scope, &agent, &snapshot)?;
             if state.governed.delegates >= place.scope().limits().delegates {
                 return Err(Reason::DelegationFanOut);
             }
@@ -201,15 +203,16 @@ fn check_handing_on(
     place: &Place,
     scope: &CompiledScope,
     agent: &VerifiedIdentity,
+    snapshot: &Snapshot,
 ) -> Result<(), Reason> {
     check_child(place.scope(), scope)?;
     if scope.tier() != place.scope().tier() {
         // Policies may treat the tiers differently: nobody chooses another one for a delegate.
         return Err(Reason::ScopeTier);
     }
-    let same = |other: &VerifiedIdentity| other.id() == agent.id();
-    if same(&place.agent) || place.parents().any(|live| same(&live.place.agent)) {
+    if place.agents().any(|other| other == agent.id()) {
         return Err(Reason::DelegationCycle);
     }
+    snapshot.check_edge(place.agent.id(), agent.id())?;
     Ok(())
 }

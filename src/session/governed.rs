@@ -6,7 +6,7 @@ use crate::action::path::PathResolver;
 use crate::action::{Domain, Effect};
 use crate::authorizer::gates::Approved;
 use crate::digest::Digest;
-use crate::governance::{Elevations, Leases, Moment, Pending, StandingGrants};
+use crate::governance::{DelegationToken, Elevations, Leases, Moment, Pending, StandingGrants};
 use crate::receipt::{Approval, SessionId};
 use crate::time::Timestamp;
 
@@ -24,6 +24,8 @@ pub(crate) struct Governed {
     pub(crate) leases: Leases,
     /// The declassifications that were used, with their end.
     pub(crate) declassified: Vec<(Digest, Timestamp)>,
+    /// The tokens that were handed over, whose returns are taken.
+    pub(crate) handed_over: Vec<DelegationToken>,
     /// To how many others the session has delegated.
     pub(crate) delegates: u64,
 }
@@ -52,6 +54,7 @@ impl Governed {
             links: BTreeMap::new(),
             leases: Leases::new(session),
             declassified: Vec::new(),
+            handed_over: Vec::new(),
             delegates: 0,
         }
     }

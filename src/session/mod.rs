@@ -5,6 +5,7 @@ mod delegate;
 pub(crate) mod governed;
 mod observe;
 mod open;
+mod remote;
 pub(crate) mod state;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use self::delegate::Delegation;
 pub use self::observe::Observation;
 pub use self::open::OpenError;
 pub(crate) use self::open::{check_agent, check_lifetime};
+pub use self::remote::{Handover, HandoverError};
 
 /// One agent instance at work on one task: its chain of receipts, its counters, its labels.
 ///

@@ -305,7 +305,7 @@ impl Authorizer {
     }
 
     /// Refuses a session that rests on something that is revoked.
-    fn check_revoked(&self, place: &Place, session: SessionId) -> Result<(), OpenError> {
+    pub(super) fn check_revoked(&self, place: &Place, session: SessionId) -> Result<(), OpenError> {
         let revoked = self.shared.revocations().check(&place.subjects(session));
         revoked.map_or(Ok(()), |reason| Err(OpenError::Refused(reason)))
     }

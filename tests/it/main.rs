@@ -32,6 +32,7 @@ mod identity;
 mod leases;
 mod policy_laws;
 mod regressions;
+mod remote;
 mod replay;
 mod revocation;
 mod sessions;

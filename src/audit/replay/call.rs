@@ -224,13 +224,16 @@ impl Replayer {
             return Err(ReplayError::ScopeChain { hops: facts.above.len() });
         }
         let hops = first.scope.iter().zip(facts.above.iter().chain([&facts.own]));
-        let recall = |(digest, facts): (&Digest, &HopFacts)| {
+        let recall = |(digest, facts): (&Digest, &HopFacts)| -> Result<Recalled, ReplayError> {
             let scope = self.scope(*digest, &facts.scope_paths)?;
             let ledger = recall(facts, effects).ok_or_else(|| {
                 ReplayError::Facts(RecordError::new("", "known", "does not fit the effects"))
             })?;
             let caps = snapshot.caps(scope.tier());
-            let limits = capped(&SessionLimits::of_task(scope.limits()), &caps);
+            let mut limits = capped(&SessionLimits::of_task(scope.limits()), &caps);
+            if let Some(budget) = &facts.budget {
+                budget.cap(&mut limits);
+            }
             Ok(Recalled { scope, limits, ledger })
         };
         hops.map(recall).collect()
@@ -257,7 +260,7 @@ struct Recalled {
 
 impl Recalled {
     fn hop(&self) -> Hop<'_> {
-        Hop { scope: &self.scope, limits: &self.limits, ledger: &self.ledger }
+        Hop { scope: &self.scope, limits: &self.limits, ledger: &self.ledger, budget: None }
     }
 }
 

@@ -13,8 +13,8 @@ use crate::receipt::{Body, Counters, Line, LineError, MAX_LINE_BYTES, Receipt, S
 /// The most sessions that are followed at once; one that has ended is forgotten.
 const MAX_SESSIONS: usize = 1 << 16;
 
-/// The kind of the act that delegates.
-const DELEGATION: &str = "countersign.delegation";
+/// The kinds of the acts that delegate: what a delegate uses is used up here too.
+const DELEGATING: [&str; 2] = ["countersign.delegation", "countersign.handover"];
 
 /// The most calls that a report keeps.
 const MAX_FINDINGS: usize = 256;
@@ -132,7 +132,7 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
             }
             Body::Receipt(receipt) => {
                 track.note(receipt, &line, self.line);
-                track.delegated |= &*receipt.action.kind == DELEGATION;
+                track.delegated |= DELEGATING.contains(&&*receipt.action.kind);
                 // More lines than a group has are refused when they are looked at together.
                 if receipt.index + 1 == receipt.of || track.group.len() as u64 > receipt.of {
                     let openings = self.openings.find(session, receipt.call);

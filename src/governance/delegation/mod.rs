@@ -94,7 +94,15 @@ impl Budget {
             && used.spend.iter().all(|(currency, used)| *used <= money(currency))
     }
 
-    fn to_value(&self) -> Value {
+    /// Reads what [`to_value`](Self::to_value) wrote, in its one spelling.
+    pub(crate) fn from_value(value: &Value) -> Result<Self, DelegationError> {
+        let raw: RawBudget = crate::value::from_value(value)?;
+        let budget = raw.read()?;
+        let same = budget.to_value() == *value;
+        if same { Ok(budget) } else { Err(DelegationError::Body("a budget has another spelling")) }
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
         let spend = self.spend.iter();
         let spend = spend.map(|(currency, amount)| {
             (currency.clone().into_string(), Value::String(amount.to_string()))

@@ -1,0 +1,356 @@
+//! Handing a scope on to another process, and taking up one that came from there.
+//!
+//! Between processes there is no ledger that both see: who delegates is charged with the whole budget of the
+//! delegate at once, and labels come back with a signed return.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use crate::authorizer::account::Account;
+use crate::authorizer::place::{Origin, Place};
+use crate::authorizer::{AuthorizeError, Authorizer, Pending, Sink};
+use crate::digest::Digest;
+use crate::entropy::EntropyError;
+use crate::governance::labels::Labels;
+use crate::governance::limits::{Ledger, SessionLimits};
+use crate::governance::{
+    Budget, Delegation as Said, DelegationId, DelegationReturn, DelegationToken, Hop,
+    MAX_TOKEN_LIFETIME, Returned,
+};
+use crate::identity::{SpiffeId, VerifiedIdentity};
+use crate::reason::Reason;
+use crate::receipt::{SessionId, SignError, Signer, TrustedKey};
+use crate::scope::{Scope, check_child};
+use crate::session::acts::Noting;
+use crate::session::{ActError, OpenError, Session};
+
+/// What is handed on to an agent of another process.
+#[derive(Debug, Clone)]
+pub struct Handover<'a> {
+    /// The narrower scope; it names this session's scope as its `parent`.
+    pub scope: &'a Scope,
+    /// The instance that may take it up.
+    pub to: &'a SpiffeId,
+    /// The authorizer at which it may: the id of its journal, in hex.
+    pub audience: &'a str,
+    /// How much the delegate may use. This session is charged with all of it at once.
+    pub budget: Budget,
+    /// How long the token may be taken up, at most an hour.
+    pub within: Duration,
+}
+
+/// Why a scope was not handed on to another process.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandoverError {
+    /// It was refused, or could not be put on record.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// Random bytes could not be had.
+    #[error("no random bytes for the token")]
+    Entropy(#[from] EntropyError),
+    /// The token could not be signed.
+    #[error("the token could not be signed")]
+    Sign(#[from] SignError),
+}
+
+impl Session {
+    /// Hands a narrower scope on to an agent of another process, as a token that `signer` signs. The other
+    /// process finds its key under `authorizers` in its directory.
+    ///
+    /// The budget is used up here, whatever becomes of the token.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HandoverError`]: a refusal is on the chain with its reason.
+    ///
+    /// # Security
+    ///
+    /// What the delegate touches is known here only once its return was [taken](Self::take_return).
+    pub fn hand_over(
+        &self,
+        handover: &Handover<'_>,
+        signer: &dyn Signer,
+    ) -> Result<DelegationToken, HandoverError> {
+        self.live.shared.check_blocking().map_err(ActError::from)?;
+        let id = DelegationId::generate(&*self.live.shared.entropy)?;
+        let live = &self.live;
+        let mut failed = None;
+        let noting = live.noting("handover", |live, state, now, snapshot| {
+            let place = &live.place;
+            let value = handover_value(handover);
+            let checked = (|| {
+                let compiled = live.shared.prepare(handover.scope);
+                let compiled = compiled.map_err(|_| Reason::DelegationToken)?;
+                let scope = &compiled.scope;
+                check_child(place.scope(), scope)?;
+                if !scope.agent().contains(handover.to) {
+                    return Err(Reason::IdentityMismatch);
+                }
+                if place.agents().any(|agent| agent == handover.to) {
+                    return Err(Reason::DelegationCycle);
+                }
+                snapshot.check_edge(place.agent.id(), handover.to)?;
+                if scope.tier() != place.scope().tier() {
+                    return Err(Reason::ScopeTier);
+                }
+                if state.governed.delegates >= place.scope().limits().delegates {
+                    return Err(Reason::DelegationFanOut);
+                }
+                // Every hop has the room, or none is charged.
+                let limits: Vec<SessionLimits> =
+                    place.hops().map(|hop| hop.limits(snapshot)).collect();
+                for (hop, limits) in place.hops().zip(&limits) {
+                    hop.ledger().has_room_for(&handover.budget, limits)?;
+                }
+                Ok(limits)
+            })();
+            let limits = match checked {
+                Ok(limits) => limits,
+                Err(reason) => return (value, Err(reason.into())),
+            };
+            let said = Said {
+                id,
+                hops: place.sessions_above(live).collect(),
+                to: handover.to.clone(),
+                audience: handover.audience.into(),
+                scopes: place
+                    .hops()
+                    .map(|hop| hop.prepared.source.clone())
+                    .chain([handover.scope.clone()])
+                    .collect(),
+                keys: place.keys(),
+                acting_through: place.acting_through_next().into_iter().collect(),
+                labels: place.labels().touched().iter().cloned().collect(),
+                issued_at: now,
+                expires: now.plus(handover.within.min(MAX_TOKEN_LIFETIME)).min(place.ends()),
+                budget: handover.budget.clone(),
+            };
+            match DelegationToken::sign(&said, signer) {
+                Ok(token) => {
+                    for (hop, limits) in place.hops().zip(&limits) {
+                        hop.ledger().hand_over(&handover.budget, limits);
+                    }
+                    state.governed.delegates += 1;
+                    state.governed.handed_over.push(token.clone());
+                    (token.as_str().to_owned(), Ok(token))
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    (value, Err(Reason::DelegationToken.into()))
+                }
+            }
+        });
+        let stored = noting.map_err(ActError::from).and_then(|noting| self.store_act(noting));
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(stored?),
+        }
+    }
+
+    /// Says what this session, which was opened on a token, has used and touched, for the process that
+    /// delegated. The last one is asked for before the session is closed.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HandoverError`] when the session was not opened on a token, is closed or poisoned, or the
+    /// signer fails.
+    pub fn sign_return(
+        &self,
+        ended: bool,
+        signer: &dyn Signer,
+    ) -> Result<DelegationReturn, HandoverError> {
+        let place = &self.live.place;
+        let no_token = AuthorizeError::Misuse("the session was not opened on a token");
+        let origin = place.origin.as_ref().filter(|_| place.parent.is_none());
+        let origin = origin.ok_or(ActError::Record(no_token))?;
+        let mut state = self.live.lock().map_err(ActError::from)?;
+        let (_, now) = state.advance(self.live.shared.clock.now().ok());
+        let labels: BTreeSet<Box<str>> = place.labels().touched().iter().cloned().collect();
+        let returned = Returned {
+            delegation: origin.token.delegation().id,
+            session: self.id(),
+            labels,
+            used: place.own.ledger().used_of_budget(),
+            ended,
+            issued_at: now,
+        };
+        drop(state);
+        Ok(DelegationReturn::sign(&returned, signer)?)
+    }
+
+    /// Takes what came back of a token that this session handed over: the labels that stuck there stick here.
+    /// What was charged stays charged.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ActError`]: a refusal is on the chain with its reason.
+    pub fn take_return(&self, text: &[u8]) -> Result<Returned, ActError> {
+        self.live.shared.check_blocking()?;
+        let directory = self.live.shared.directory();
+        let noting = self.live.noting("return", |live, state, now, _| {
+            let read = DelegationReturn::parse(text);
+            let value = match &read {
+                Ok(read) => read.as_str().to_owned(),
+                Err(_) => super::acts::unread_value(text),
+            };
+            let taken = read.map_err(|_| Reason::DelegationReturn).and_then(|read| {
+                let id = read.returned().delegation;
+                let mut tokens = state.governed.handed_over.iter();
+                let token = tokens.find(|token| token.delegation().id == id);
+                let token = token.ok_or(Reason::DelegationReturn)?;
+                let returned = read.verify(&directory, now, token);
+                let returned = returned.map_err(|error| error.reason())?;
+                let mut labels = live.place.labels();
+                // More than there is room for: what cannot be named is everything.
+                let room = returned.labels.iter().all(|label| labels.touch(label));
+                if room { Ok(returned.clone()) } else { Err(Reason::ActionTooLarge) }
+            });
+            (value, taken.map_err(Into::into))
+        })?;
+        self.store_act(noting)
+    }
+}
+
+impl Authorizer {
+    /// Opens a session on a scope that an agent of another process handed on. Each token opens one session.
+    ///
+    /// Every scope of the token must grant every effect, and its budget caps the limits of the session.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`OpenError::Refused`] with a reason `delegation.*`, or the reason why the scopes or the agent do
+    /// not hold; otherwise as [`open`](Self::open).
+    ///
+    /// # Security
+    ///
+    /// Whose keys sign for other authorizers stands in the directory, and which trust domains may hand on to
+    /// which in the bundle. `agent` is the instance that the token names, and proven as any other is.
+    pub fn open_delegated(
+        &self,
+        token: &DelegationToken,
+        agent: VerifiedIdentity,
+    ) -> Result<Session, OpenError> {
+        self.shared.check_blocking()?;
+        let session = self.shared.store(self.begin_delegated(token, agent)?)?;
+        let Noting { earlier, pending } = session.note_origin(token)?;
+        earlier.into_iter().try_for_each(|earlier| self.shared.store(earlier))?;
+        self.shared.store(pending)?.map_err(|refusal| OpenError::Refused(refusal.reason()))?;
+        Ok(session)
+    }
+
+    /// Opens a session as [`open_delegated`](Self::open_delegated) does, through whichever sink there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_delegated`](Self::open_delegated).
+    pub async fn open_delegated_async(
+        &self,
+        token: &DelegationToken,
+        agent: VerifiedIdentity,
+    ) -> Result<Session, OpenError> {
+        if let Sink::Caller = self.shared.sink {
+            return Err(AuthorizeError::Misuse("a token is taken up through a sink").into());
+        }
+        let session = self.shared.store_async(self.begin_delegated(token, agent)?).await?;
+        let Noting { earlier, pending } = session.note_origin(token)?;
+        for earlier in earlier {
+            self.shared.store_async(earlier).await?;
+        }
+        let noted = self.shared.store_async(pending).await?;
+        noted.map_err(|refusal| OpenError::Refused(refusal.reason()))?;
+        Ok(session)
+    }
+
+    /// Returns the name by which other authorizers hand scopes on to this one: the id of its journal.
+    #[must_use]
+    pub fn audience(&self) -> String {
+        self.shared.key.journal().to_string()
+    }
+
+    fn begin_delegated(
+        &self,
+        token: &DelegationToken,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        let shared = &self.shared;
+        let said = token.delegation();
+        let own = said.scopes.last().ok_or(OpenError::Refused(Reason::DelegationToken))?;
+        if said.to != *agent.id() {
+            return Err(OpenError::Refused(Reason::IdentityMismatch));
+        }
+        let (prepared, principal, now) = self.admit(own, &agent)?;
+        let snapshot = shared.snapshot();
+        let verified =
+            token.verify(&shared.directory(), now, &self.audience(), snapshot.trust_edges());
+        let verified = verified.map_err(|error| OpenError::Refused(error.reason()))?;
+        let mut above = Vec::with_capacity(said.scopes.len());
+        for scope in said.scopes.iter().take(said.hops.len()) {
+            let prepared = shared.prepare(scope).map_err(OpenError::Scope)?;
+            above.push(Account::new(prepared, Ledger::default()));
+        }
+        let labels = Labels::of(said.labels.iter().cloned().collect(), Vec::new());
+        let labels = labels.ok_or(OpenError::Refused(Reason::DelegationToken))?;
+        let mut id = [0; 16];
+        shared.entropy.fill(&mut id)?;
+        let id = SessionId::from_bytes(id);
+        let own = Account::with_budget(prepared, said.budget.clone());
+        let origin = Origin { token: token.clone(), subjects: verified.subjects(id) };
+        let place = Place::far(own, above, principal, agent, origin, labels);
+        self.check_revoked(&place, id)?;
+        let mut redeemed = shared.redeemed.lock().unwrap_or_else(PoisonError::into_inner);
+        redeemed.redeem(&verified, now).map_err(OpenError::Refused)?;
+        drop(redeemed);
+        self.begin(place, id, now)
+    }
+}
+
+impl Session {
+    /// Puts the token on the chain of the session that it opened.
+    fn note_origin(&self, token: &DelegationToken) -> Result<Noting<()>, AuthorizeError> {
+        self.live.noting("taken_over", |_, _, _, _| (token.as_str().to_owned(), Ok(())))
+    }
+}
+
+fn handover_value(handover: &Handover<'_>) -> String {
+    let mut value = crate::value::Object::new();
+    value.insert("agent".into(), handover.to.as_str().into());
+    value.insert("scope".into(), handover.scope.digest().to_string().into());
+    crate::value::Value::Object(value).to_canonical()
+}
+
+/// For the place of a session: who stands where on the way to it.
+impl Place {
+    /// Every instance on the way, this one included.
+    pub(crate) fn agents(&self) -> impl Iterator<Item = &SpiffeId> {
+        let far = self.origin.iter().flat_map(|origin| &origin.token.delegation().hops);
+        let near = self.parents().map(|live| live.place.agent.id());
+        far.map(|hop| &hop.agent).chain(near).chain([self.agent.id()])
+    }
+
+    /// Every session on the way as tokens name them, outermost first, that of `live` last.
+    fn sessions_above(&self, live: &crate::authorizer::live::Live) -> impl Iterator<Item = Hop> {
+        let journal: Digest = live.shared.key.journal();
+        let far = self.origin.iter().flat_map(|origin| origin.token.delegation().hops.clone());
+        let hop = move |agent: &VerifiedIdentity, session| Hop {
+            agent: agent.id().clone(),
+            journal,
+            session,
+        };
+        let mut near: Vec<Hop> =
+            self.parents().map(|live| hop(&live.place.agent, live.id)).collect();
+        near.reverse();
+        far.chain(near).chain([hop(&self.agent, live.id)])
+    }
+
+    /// Every key that scopes and tokens on the way rest on.
+    fn keys(&self) -> Vec<TrustedKey> {
+        let mut keys: Vec<TrustedKey> = self.issuers.iter().map(|it| *it.key()).collect();
+        if let Some(origin) = &self.origin {
+            keys.extend(origin.token.delegation().keys.iter().copied());
+            keys.push(*origin.token.key());
+        }
+        keys
+    }
+}
