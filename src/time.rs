@@ -1,6 +1,7 @@
 //! Time as a value: a millisecond timestamp and the trait through which it enters.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -85,6 +86,13 @@ pub trait Clock: Send + Sync + fmt::Debug {
     ///
     /// Returns [`ClockError`] when the time cannot be told; the decision is then a denial.
     fn now(&self) -> Result<Timestamp, ClockError>;
+}
+
+/// One clock for all who must agree on the time: the authorizer, a verifier of identities, who signs.
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Result<Timestamp, ClockError> {
+        (**self).now()
+    }
 }
 
 /// The time could not be told.
