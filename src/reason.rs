@@ -252,6 +252,7 @@ reasons! {
     LimitSpend = "limit.spend": "the task has used up its money";
 
     PolicyForbid = "policy.forbid": "a policy forbids it";
+    PolicyTemporal = "policy.temporal": "it may not come after what the session did before";
     PolicyNoPermit = "policy.no_permit": "no policy permits it";
     PolicyApproval = "policy.approval": "a policy asks for an approval";
     PolicyError = "policy.error": "a policy failed while it was evaluated, so that nothing it says can be trusted";

@@ -12,6 +12,7 @@ use crate::authorizer::findings::FindingHook;
 use crate::authorizer::shared::{Shared, Sink};
 use crate::authorizer::{AuthorizeError, Authorizer, Pending};
 use crate::entropy::{Entropy, EntropyError, SystemEntropy};
+use crate::governance::temporal::Temporal;
 use crate::governance::{Directory, Redeemed, Revocations};
 use crate::policy::Enforced;
 use crate::receipt::{
@@ -62,6 +63,7 @@ pub struct Ready {
     revocations: Revocations,
     findings: Option<Arc<dyn FindingHook>>,
     observed: BTreeSet<Box<str>>,
+    temporal: Option<Arc<dyn Temporal>>,
 }
 
 /// Builds an [`Authorizer`]. Its states: [`NeedsPolicy`], [`NeedsIdentity`], [`NeedsSink`],
@@ -135,6 +137,7 @@ impl AuthorizerBuilder<NeedsSink> {
                 revocations: Revocations::none(),
                 findings: None,
                 observed: BTreeSet::new(),
+                temporal: None,
             },
         }
     }
@@ -238,6 +241,13 @@ impl AuthorizerBuilder<Ready> {
         self
     }
 
+    /// Sets an engine that judges what comes after what; none by default. It can only refuse.
+    #[must_use]
+    pub fn with_temporal(mut self, engine: impl Temporal + 'static) -> Self {
+        self.state.temporal = Some(Arc::new(engine));
+        self
+    }
+
     /// Begins the epoch, stores its line, and returns the authorizer.
     ///
     /// # Errors
@@ -327,6 +337,7 @@ impl AuthorizerBuilder<Ready> {
             observed: state.observed,
             registry: Mutex::default(),
             redeemed: Mutex::new(Redeemed::new(now)),
+            temporal: state.temporal,
             prepared: Mutex::new(HashMap::new()),
             resumed: Mutex::new(HashSet::new()),
         };

@@ -145,6 +145,7 @@ impl Trial {
             provenance: Provenance::default(),
             labels: &none,
             labels_after: &labels,
+            refused: &[],
             time: reading.ok_or(Reason::SessionClock),
             now,
         };

@@ -88,6 +88,7 @@ pub(crate) fn write<'e>(
     whole(&mut out, "proposals", own.ledger.proposals());
     text(&mut out, "provenance", question.provenance.as_str());
     text(&mut out, "purpose", own.scope.purpose());
+    write_positions(&mut out, "refused", question.refused.iter().copied());
     write_links(&mut out, own_links);
     write_spend(&mut out, own.ledger.spend());
     if let Some(reason) = question.stopped {
@@ -145,17 +146,8 @@ fn write_added(out: &mut String, added: &[Added<'_>]) {
 
 /// Writes which effects have a target that was known already.
 fn write_known<'e>(out: &mut String, ledger: &Ledger, effects: impl Iterator<Item = &'e Effect>) {
-    let mut known = (0_u64..).zip(effects).filter(|(_, effect)| ledger.knows(effect));
-    if let Some((first, _)) = known.next() {
-        open(out, "known");
-        out.push('[');
-        out.push_str(&first.to_string());
-        for (index, _) in known {
-            out.push(',');
-            out.push_str(&index.to_string());
-        }
-        out.push(']');
-    }
+    let known = effects.enumerate().filter(|(_, effect)| ledger.knows(effect));
+    write_positions(out, "known", known.map(|(at, _)| at));
 }
 
 /// Writes how often the tools were called that have a limit of their own.
@@ -193,6 +185,19 @@ fn write_approvals(out: &mut String, approvals: &[Approved]) {
         write_texts(out, approved.quorums.iter().map(|quorum| &**quorum));
     }
     out.push('}');
+}
+
+/// Writes a list of positions; nothing where there is none.
+fn write_positions(out: &mut String, name: &str, mut positions: impl Iterator<Item = usize>) {
+    let Some(first) = positions.next() else { return };
+    open(out, name);
+    out.push('[');
+    out.push_str(&first.to_string());
+    for position in positions {
+        out.push(',');
+        out.push_str(&position.to_string());
+    }
+    out.push(']');
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -243,6 +248,8 @@ pub(crate) struct Facts {
     pub(crate) approvals: Vec<Approved>,
     /// What was added to scopes for a while.
     pub(crate) added: Vec<AddedFacts>,
+    /// Which of the effects, by position, an engine of the host refused.
+    pub(crate) refused: Vec<usize>,
     /// Why nothing was granted any more.
     pub(crate) stopped: Option<Reason>,
     pub(crate) environment: Box<str>,
@@ -313,6 +320,7 @@ impl Facts {
             provenance: provenance
                 .ok_or_else(|| RecordError::new("", "provenance", "is no known word"))?,
             purpose: members.text("purpose")?.into(),
+            refused: read_positions("refused", members.maybe("refused"))?,
             task: members.text("task")?.into(),
             time,
             now,
@@ -339,7 +347,7 @@ fn read_hop(members: &mut Members<'_>) -> Result<HopFacts, RecordError> {
             spend: read_spend(members.maybe("spend"))?,
             tools: read_tools(members.maybe("tools"))?,
         },
-        known: read_known(members.maybe("known"))?,
+        known: read_positions("known", members.maybe("known"))?,
         scope_paths: Transcript::read(members.maybe("scope_paths"), "scope_paths")?,
         budget: read_budget(members.maybe("budget"))?,
     })
@@ -471,8 +479,8 @@ fn read_tools(value: Option<&Value>) -> Result<BTreeMap<Box<str>, u64>, RecordEr
     tools.iter().map(count).collect()
 }
 
-fn read_known(value: Option<&Value>) -> Result<Vec<usize>, RecordError> {
-    let wrong = || RecordError::new("", "known", "is no ascending list of positions");
+fn read_positions(name: &str, value: Option<&Value>) -> Result<Vec<usize>, RecordError> {
+    let wrong = || RecordError::new("", name, "is no ascending list of positions");
     let Some(value) = value else { return Ok(Vec::new()) };
     let position = |value: &Value| {
         let number = value.as_number().and_then(|number| number.to_u64());

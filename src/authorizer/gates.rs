@@ -75,6 +75,8 @@ pub(crate) struct Question<'a> {
     pub(crate) labels: &'a Labels,
     /// Those, and the ones that this call touches: what it reads counts for what it sends.
     pub(crate) labels_after: &'a After,
+    /// The effects, by position and ascending, that an engine of the host refuses after what was before.
+    pub(crate) refused: &'a [usize],
     /// What the clock says, or why it cannot be believed.
     pub(crate) time: Result<Timestamp, Reason>,
     /// The time that is put on record.
@@ -138,7 +140,8 @@ impl Question<'_> {
         };
         let mut decided: Vec<EffectDecision> = effects
             .into_iter()
-            .map(|effect| match lifecycle {
+            .enumerate()
+            .map(|(at, effect)| match lifecycle {
                 Err(reason) => denied(effect, reason),
                 Ok(()) => {
                     // A read by itself is judged by what was read before it. An export is not: what it
@@ -149,6 +152,8 @@ impl Question<'_> {
                     let labels = if alone { self.labels.seen() } else { all_labels };
                     let approvals = self.approved(effect.domain());
                     let facts = RequestFacts { labels, approvals, ..facts };
+                    let call =
+                        Call { limits: call, refused: self.refused.binary_search(&at).is_ok() };
                     self.decide_one(effect, call, &facts, &mut charge, &mut above)
                 }
             })
@@ -235,7 +240,7 @@ impl Question<'_> {
     fn decide_one(
         &self,
         effect: Effect,
-        call: Result<(), Reason>,
+        call: Call,
         facts: &RequestFacts<'_>,
         charge: &mut Charge,
         above: &mut [Charge],
@@ -256,12 +261,13 @@ impl Question<'_> {
             }
         };
         let charges = above.iter_mut().chain([charge]);
-        let limits = call.and_then(|()| {
+        let limits = call.limits.and_then(|()| {
             self.hops()
                 .zip(charges)
                 .try_for_each(|(hop, charge)| hop.ledger.check_effect(&effect, hop.limits, charge))
         });
-        if let Err(reason) = limits {
+        let after = if call.refused { Err(Reason::PolicyTemporal) } else { Ok(()) };
+        if let Err(reason) = limits.and(after) {
             return EffectDecision { rule: Some(rule), ..denied(effect, reason) };
         }
         let verdict = match self.memory {
@@ -275,6 +281,15 @@ impl Question<'_> {
         };
         EffectDecision { effect, outcome, rule: Some(rule), policies }
     }
+}
+
+/// What is known of an effect before it is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    /// What the limits say of the call as a whole.
+    limits: Result<(), Reason>,
+    /// Whether an engine of the host refuses the effect.
+    refused: bool,
 }
 
 /// The counters that policies see.

@@ -14,6 +14,7 @@ use crate::authorizer::witness::Witness;
 use crate::authorizer::{AuthorizeError, Call, Decision, Deferral, Denial, Pending, Permit};
 use crate::governance::labels::{After, Sources};
 use crate::governance::limits::{Ledger, SessionLimits};
+use crate::governance::temporal;
 use crate::governance::{Elevated, Moment, Revoked, Signed};
 use crate::policy::Snapshot;
 use crate::reason::Reason;
@@ -100,6 +101,10 @@ impl Live {
         let (time, now) = state.advance(shared.clock.now().ok());
         let stopped = self.stopped(&mut state, now);
         let witness = Witness::new(&*shared.paths);
+        let refused = match &shared.temporal {
+            Some(engine) => state.history.ask(&**engine, &effects, now),
+            None => Vec::new(),
+        };
         let (given, added) = self.with_moment(now, &snapshot, |moment| {
             let governed = &state.governed;
             let given = match governed.has_approvals() {
@@ -153,6 +158,7 @@ impl Live {
                 principal: &place.principal,
                 memory: None,
                 paths: &witness,
+                refused: &refused,
                 environment: &shared.environment,
                 provenance: call.provenance,
                 labels: &held,
@@ -167,6 +173,10 @@ impl Live {
             (answer, facts, question.permit_until(shared.permit_lifetime))
         };
         drop(added);
+        if shared.temporal.is_some() {
+            let effects = answer.effects.iter().map(|decided| &decided.effect);
+            state.history.note(effects, event(answer.severity), held.seen(), now);
+        }
 
         let number = state.chain.next_call();
         let mut until = None;
@@ -300,6 +310,14 @@ impl Live {
         };
         group.lines.extend(state.chain.append_outcome(&self.shared.key, &outcome)?.lines);
         Ok(group)
+    }
+}
+
+const fn event(severity: Severity) -> temporal::Verdict {
+    match severity {
+        Severity::Allow => temporal::Verdict::Allow,
+        Severity::Defer => temporal::Verdict::Defer,
+        Severity::Deny => temporal::Verdict::Deny,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::authorizer::{AuthorizeError, Pending};
 use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::governance::limits::SessionLimits;
+use crate::governance::temporal::Temporal;
 use crate::governance::{Directory, Redeemed, Revocations};
 use crate::identity::SpiffeId;
 use crate::policy::{PrincipalGroup, Snapshot};
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) permit_lifetime: Duration,
     pub(crate) openings: Openings,
     pub(crate) checkpoints: Option<Arc<Planned>>,
+    pub(crate) temporal: Option<Arc<dyn Temporal>>,
     /// Compiled scopes that sessions still use, so that sessions of one task share one.
     pub(crate) prepared: Mutex<HashMap<Digest, Weak<Prepared>>>,
     /// Whose key is whose.

@@ -19,6 +19,7 @@ mod revocation;
 mod signed;
 mod signed_scope;
 mod standing;
+pub mod temporal;
 pub(crate) mod usage;
 
 pub use self::approval::{

@@ -157,7 +157,9 @@ impl Authorizer {
             let open = journal.open(id, place.agent.id().as_str(), begin.link(), at)?;
             Ok((Group::new(vec![open, begin], Vec::new()), ()))
         })?;
-        let session = self.live(place, id, State::new(chain, id, now));
+        // What those above did before is not in this session's past.
+        let state = State::new(chain, id, !place.above.is_empty(), now);
+        let session = self.live(place, id, state);
         Ok(pending.map(|()| session))
     }
 
@@ -278,7 +280,8 @@ impl Authorizer {
         let own = Account::new(prepared, ledger);
         let place = Place::alone(own, principal, agent, issuers, labels);
         self.check_revoked(&place, session)?;
-        let session = self.live(place, position.session, State::new(chain, position.session, now));
+        let session =
+            self.live(place, position.session, State::new(chain, position.session, true, now));
         let ticket = session.live.turn.issue();
         Ok(Pending::new(Group::from(line), vec![ticket], session))
     }

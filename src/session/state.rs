@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::authorizer::account::Reserved;
 use crate::governance::Generation;
+use crate::governance::temporal::History;
 use crate::reason::Reason;
 use crate::receipt::{SessionChain, SessionId};
 use crate::session::governed::Governed;
@@ -13,6 +14,8 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) chain: SessionChain,
+    /// What an engine that judges sequences sees; kept where there is one.
+    pub(crate) history: History,
     pub(crate) closed: bool,
     /// What people have given to the session beside its scope.
     pub(crate) governed: Governed,
@@ -42,9 +45,11 @@ pub(crate) enum Stage {
 }
 
 impl State {
-    pub(crate) fn new(chain: SessionChain, session: SessionId, now: Timestamp) -> Self {
+    /// `past` tells whether anything came before that is not known here.
+    pub(crate) fn new(chain: SessionChain, session: SessionId, past: bool, now: Timestamp) -> Self {
         Self {
             chain,
+            history: History::new(past, now),
             closed: false,
             governed: Governed::new(session),
             revoked: None,

@@ -6,10 +6,11 @@ use std::sync::{Arc, LazyLock};
 
 use countersign::action::path::PurePaths;
 use countersign::action::{
-    ApiCall, Connect, ExportData, Pay, ReadData, RecallMemory, SendMessage, ToolCall,
-    TriggerWorkflow, UseSecret, WriteData,
+    ApiCall, Connect, Domain, Effect, ExportData, Pay, ReadData, RecallMemory, SendMessage,
+    ToolCall, TriggerWorkflow, UseSecret, WriteData,
 };
 use countersign::audit::replay::{OpeningMap, Replayer};
+use countersign::governance::temporal::{Event, History, Temporal, Verdict};
 use countersign::policy::{Authored, Enforced};
 use countersign::receipt::{MemorySink, SessionId, Verifier};
 use countersign::scope::TrustedScope;
@@ -30,13 +31,20 @@ struct House {
     scope: TrustedScope,
     sink: Arc<MemorySink>,
     clock: TestClock,
+    engine: bool,
 }
 
 impl House {
     fn new(bundle: &Bundle, scope: &str) -> Self {
         let bundle = bundle.load().unwrap_or_else(|error| panic!("{error:?}"));
         let scope = testing::trusted(scope).unwrap();
-        Self { bundle, scope, sink: Arc::new(MemorySink::new()), clock: testing::clock() }
+        Self {
+            bundle,
+            scope,
+            sink: Arc::new(MemorySink::new()),
+            clock: testing::clock(),
+            engine: false,
+        }
     }
 
     fn authorizer(&self) -> Authorizer {
@@ -47,6 +55,7 @@ impl House {
             .with_environment("test")
             .with_clock(self.clock.clone())
             .with_paths(PurePaths::new());
+        let builder = if self.engine { builder.with_temporal(Slowly) } else { builder };
         if self.sink.lines().is_empty() {
             return builder.build().unwrap();
         }
@@ -442,6 +451,45 @@ fn a_tier_that_the_bundle_does_not_have_is_refused() {
     assert_eq!(run(&session, connect()), "scope.tier");
 }
 
+// Engines of hosts.
+
+/// Refuses to connect within a second after data was read, and where the past is not known.
+#[derive(Debug)]
+struct Slowly;
+
+impl Temporal for Slowly {
+    fn permits(&self, history: &History, effect: &Effect) -> bool {
+        let late = |event: &Event| history.now().since(event.time()).as_millis() < 1000;
+        let read = history.events().any(|event| {
+            event.domain() == Domain::Data && event.verdict() == Verdict::Allow && late(event)
+        });
+        effect.kind().as_str() != "Connect" || (history.is_whole() && !read)
+    }
+}
+
+#[test]
+fn an_engine_of_the_host_refuses_by_what_came_before() {
+    let mut house = House::new(&Bundle::but(LEAK), gate::SCOPE);
+    house.engine = true;
+    let session = house.open();
+    assert_eq!(run(&session, connect()), "allow");
+    assert_eq!(run(&session, ReadData::new("a")), "allow");
+    assert_eq!(run(&session, connect()), "policy.temporal");
+    let both = line_of("curl https://a.example/ && cat a");
+    assert_eq!(run(&session, both), "scope.program policy.temporal");
+    house.clock.advance(1000);
+    assert_eq!(run(&session, connect()), "allow");
+    // It cannot allow what a policy forbids.
+    assert_eq!(run(&session, ReadData::new("a").classes(["secret"])), "allow");
+    house.clock.advance(1000);
+    assert_eq!(run(&session, connect()), "policy.forbid");
+    let id = session.id();
+    drop(session);
+    let session = house.resume(id);
+    assert_eq!(run(&session, connect()), "policy.temporal", "the past is not known");
+    assert_eq!(house.replay(), 8);
+}
+
 // Sequences, under the bundle that comes with the library.
 
 /// The baseline, with a tool, under the scope that grants nearly everything; `labels` are its scope's, `rules`
@@ -464,7 +512,13 @@ fn baseline(labels: &str, rules: &str) -> House {
     let bundle = Authored::from_files(files).unwrap().with_tools(tools).load();
     let scope = testing::trusted(&labelled(labels)).unwrap();
     let bundle = bundle.unwrap_or_else(|error| panic!("{error:?}"));
-    House { bundle, scope, sink: Arc::new(MemorySink::new()), clock: testing::clock() }
+    House {
+        bundle,
+        scope,
+        sink: Arc::new(MemorySink::new()),
+        clock: testing::clock(),
+        engine: false,
+    }
 }
 
 const SECRETS: &str = r#"{"pattern": "/srv/web/secrets/**", "labels": ["secret"]},
@@ -635,6 +689,7 @@ proptest! {
             scope: testing::trusted(&tight()).unwrap(),
             sink: Arc::new(MemorySink::new()),
             clock: testing::clock(),
+            engine: false,
         };
         check_more_history(&house, &history, &more, &asked)?;
     }
@@ -650,6 +705,7 @@ proptest! {
             scope: testing::trusted(&tight()).unwrap(),
             sink: Arc::new(MemorySink::new()),
             clock: testing::clock(),
+            engine: false,
         };
         check_more_history(&house, &history, &more, &[asked])?;
     }

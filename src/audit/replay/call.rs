@@ -138,6 +138,10 @@ impl Replayer {
         let agent = SpiffeId::parse(&first.agent).map_err(|_| ReplayError::Agent)?;
         let principal = Principal::of(&agent, scope.owner()).ok_or(ReplayError::Agent)?;
 
+        if facts.refused.last().is_some_and(|last| *last >= effects.len()) {
+            let error = RecordError::new("", "refused", "does not fit the effects");
+            return Err(ReplayError::Facts(error));
+        }
         let plain = Transcript::default();
         let paths = match &facts.paths {
             Some(paths) => Witness::new(paths),
@@ -175,6 +179,7 @@ impl Replayer {
             provenance: facts.provenance,
             labels: &facts.labels,
             labels_after: &labels_after,
+            refused: &facts.refused,
             time: facts.time,
             now: facts.now,
         };

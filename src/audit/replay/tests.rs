@@ -119,6 +119,11 @@ fn facts_have_exactly_their_members() {
     check("paths", r#"{"/a":{"link":"b","x":"c"}}"#);
     check("spend", "{}");
     check("tools", "{}");
+    check("refused", "[]");
+    check("refused", "[1]");
+    check("refused", "[0,0]");
+    check("declassified", "[]");
+    check("declassified", r#"["other"]"#);
     check("tools", r#"{"srv/t":0}"#);
     check("tools", r#"{"srv/t":"1"}"#);
     check("spend", r#"{"EUR":"1.0"}"#);
@@ -160,6 +165,8 @@ fn facts_that_would_decide_otherwise_are_found_out() {
     check("counters", &counters("actions", "3"), &[What::Counters]);
     check("counters", &counters("egress_bytes", "1"), &[What::Counters]);
     check("known", "[0]", &[What::Counters]);
+    check("refused", "[0]", &denied);
+    check("declassified", r#"["internal"]"#, &[]);
     check("labels", r#"["internal","other"]"#, &[What::Labels]);
     check("labels", "[]", &[What::Labels]);
     check("permit_millis", "29999", &[What::PermitUntil]);
@@ -213,7 +220,17 @@ fn no_value_panics() {
     let member = prop::sample::select(
         [
             &names[..],
-            &["known", "paths", "scope_paths", "spend", "clock", "tools"].map(str::to_owned),
+            &[
+                "known",
+                "paths",
+                "scope_paths",
+                "spend",
+                "clock",
+                "tools",
+                "refused",
+                "declassified",
+            ]
+            .map(str::to_owned),
         ]
         .concat(),
     );
