@@ -81,6 +81,10 @@
 //! - A [`Permit`] gives out its action only by running it, once, within seconds. The attribute
 //!   `#[guarded]` does the asking and the running around the body of a function, which gives its
 //!   own error type from a [`Refused`].
+//! - A [`governance::Directory`] says whose key is whose. People sign scopes, approvals of what was deferred
+//!   ([`Session::authorize_or_ask`]), additions for minutes, and what is revoked ([`Authorizer::revoke`]);
+//!   all of it is an [act](session::Act) on the session's chain. A session [delegates](Session::delegate) a
+//!   narrower scope to another instance, which may do what both grant; [`Authorizer::halt`] stops at once.
 //! - [Receipts](receipt) are lines that are hash-chained, signed, and stored before a permit is
 //!   released. A [`receipt::Verifier`] checks them with nothing but a public key, and an
 //!   [`audit::replay::Replayer`] decides the same calls again, years later.
@@ -93,8 +97,8 @@
 //! remembers. A path can change between decision and use: open [`Granted::path`] without following
 //! links. Lines that were cut off the end leave no trace unless a checkpoint is held elsewhere.
 //!
-//! Not there yet: granting a deferral by approvals; delegation and
-//! revocation; signed scopes (they are taken on the host's word through `dangerous()`). README and SECURITY.md say more.
+//! A signature shows a key and not who sat there. Revoking and halting bind the next call and permits that have
+//! not started; what runs is not interrupted. Not there yet: X.509-SVIDs. README and SECURITY.md say more.
 //!
 //! # Crate features
 //!
