@@ -12,6 +12,7 @@ use crate::action::record::{Members, parse, text, whole};
 use crate::authorizer::lines::OWN_KINDS;
 use crate::authorizer::live::Live;
 use crate::authorizer::{AuthorizeError, Pending};
+use crate::digest::Digest;
 use crate::reason::Reason;
 use crate::receipt::{
     CallRecord, Domain, DomainRecord, EffectRecord, Group, OutcomeRecord, OutcomeStatus,
@@ -19,6 +20,9 @@ use crate::receipt::{
 };
 use crate::session::state::State;
 use crate::time::Timestamp;
+
+/// The longest document that is committed to as it is, in bytes.
+const MAX_VALUE: usize = 96 << 10;
 
 /// The version of what is recorded of an act.
 const VERSION: u64 = 1;
@@ -49,6 +53,7 @@ impl Live {
         event: &Event,
         now: Timestamp,
     ) -> Result<Group, AuthorizeError> {
+        let value = bounded(&event.value);
         let kind = format!("{OWN_KINDS}{}", event.name);
         let facts = write_facts(event, now);
         let reasons: Vec<Cow<'_, str>> =
@@ -56,7 +61,7 @@ impl Live {
         let effect = EffectRecord {
             decision: if event.refused.is_none() { Verdict::Allow } else { Verdict::Deny },
             kind: event.name,
-            value: &event.value,
+            value: &value,
             policies: &[],
             provenance: "user",
             quorums: &[],
@@ -76,7 +81,7 @@ impl Live {
         let record = CallRecord {
             about: self.place.about(),
             kind: &kind,
-            action: &event.value,
+            action: &value,
             facts: &facts,
             bundle: self.shared.snapshot().digest(),
             domains: &[domain],
@@ -125,6 +130,15 @@ impl Live {
         let pending = Pending::new(group?, vec![ticket], ());
         Ok(Noted { earlier: self.take_earlier(), pending })
     }
+}
+
+/// What an act is committed to as: itself, or its digest where it is too long for an opening to hold.
+fn bounded(value: &str) -> Cow<'_, str> {
+    if value.len() <= MAX_VALUE {
+        return value.into();
+    }
+    let digest = Digest::of("countersign 2026-11 large act v1", value.as_bytes());
+    format!("{{\"bytes\":{},\"digest\":\"{digest}\"}}", value.len()).into()
 }
 
 /// The facts of an act, read back.
