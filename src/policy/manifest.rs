@@ -233,12 +233,13 @@ impl Manifest {
         Ok(())
     }
 
-    /// Returns who may add to scopes.
+    /// Returns from which trust domain to which a scope may be handed on.
     pub(super) fn trust_edges(&self) -> Vec<(Box<str>, Box<str>)> {
         let edge = |(from, to): &(String, String)| (from.as_str().into(), to.as_str().into());
         self.trust_edges.iter().map(edge).collect()
     }
 
+    /// Returns who may add to scopes, and who may declassify.
     pub(super) fn elevations(&self) -> ElevationRules {
         ElevationRules {
             elevation: self.elevation.clone(),
