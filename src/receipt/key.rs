@@ -1,6 +1,7 @@
 //! Keys: who signs, and whom a verifier trusts (receipt-format §5).
 
 use std::fmt;
+use std::sync::Arc;
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
@@ -27,6 +28,17 @@ pub trait Signer: Send + Sync + fmt::Debug {
     ///
     /// Returns [`SignError`] if the key cannot be reached or refuses.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError>;
+}
+
+/// One key for an authorizer and for the tokens that its host signs.
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn public_key(&self) -> [u8; 32] {
+        (**self).public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        (**self).sign(message)
+    }
 }
 
 /// Why a message could not be signed.
