@@ -237,6 +237,18 @@ impl Question<'_> {
         })
     }
 
+    /// Tells whether something was allowed that some scope does not grant without what was added to it.
+    pub(crate) fn elevated(&self, answer: &Answer) -> bool {
+        answer.severity == Severity::Allow
+            && self.hops().enumerate().any(|(place, hop)| {
+                self.added.iter().any(|added| added.hop == place)
+                    && answer
+                        .effects
+                        .iter()
+                        .any(|decided| hop.scope.check(&decided.effect, self.paths).is_err())
+            })
+    }
+
     fn decide_one(
         &self,
         effect: Effect,

@@ -79,6 +79,7 @@ impl Live {
         let (time, now) = state.advance(self.shared.clock.now().ok());
         // An allow is no answer to a question that would be put differently now.
         let same = bundle == terms.bundle
+            && terms.people.is_none_or(|people| people == self.shared.people())
             && self.place.labels().changes() == terms.labels
             && self.stopped(&mut state, now).is_none();
         match time {

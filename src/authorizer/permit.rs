@@ -10,6 +10,7 @@ use crate::authorizer::AuthorizeError;
 use crate::authorizer::decision::{Decided, EffectDecision};
 use crate::authorizer::live::{Live, Start};
 use crate::digest::Digest;
+use crate::governance::Generation;
 use crate::receipt::{OutcomeStatus, SessionId};
 use crate::shell::Shell;
 use crate::time::Timestamp;
@@ -44,6 +45,8 @@ pub(crate) struct Terms {
     pub(crate) bundle: Digest,
     /// How many data classes the session had touched, this call's own included.
     pub(crate) labels: u64,
+    /// What was known of people and of what is revoked, where the call rests on what people signed.
+    pub(crate) people: Option<(Generation, Digest)>,
 }
 
 impl<A: Action> Permit<A> {

@@ -105,7 +105,9 @@ impl Live {
             Some(engine) => state.history.ask(&**engine, &effects, now),
             None => Vec::new(),
         };
-        let (given, added) = self.with_moment(now, &snapshot, |moment| {
+        // Read first: what comes in between makes the permit void, not the decision blind.
+        let people = shared.people();
+        let (given, active) = self.with_moment(now, &snapshot, |moment| {
             let governed = &state.governed;
             let given = match governed.has_approvals() {
                 true => {
@@ -116,7 +118,7 @@ impl Live {
             };
             (given, governed.elevations.active(snapshot.elevations(), moment))
         });
-        let added = self.added(&state.governed, &added);
+        let added = self.added(&state.governed, &active);
 
         let mut ledger = place.own.ledger();
         // From the session upwards, as every session of the tree does.
@@ -131,7 +133,7 @@ impl Live {
             place.above.iter().map(|account| &account.prepared.scope).collect();
         let sources = Sources { own: scope, above: &above_scopes, snapshot: &snapshot };
         let labels = held.with(sources, effects.iter());
-        let (mut answer, facts, ends) = {
+        let (mut answer, facts, ends, signed) = {
             let hops = place.above.iter().zip(&ledgers).zip(&above_limits);
             let above: Vec<Hop<'_>> = hops
                 .map(|((account, ledger), limits)| Hop {
@@ -169,10 +171,17 @@ impl Live {
             let answer = question.decide(effects);
             let links: Vec<&str> = place.hops().map(|hop| &*hop.prepared.links).collect();
             let decided = answer.effects.iter().map(|decided| &decided.effect);
-            let facts = facts::write(&question, decided, &links, shared.permit_lifetime);
-            (answer, facts, question.permit_until(shared.permit_lifetime))
+            // What people signed ends a permit that rests on it.
+            let signed = match question.elevated(&answer) {
+                true => active.iter().map(|it| it.elevation.expires()).chain(given.until).min(),
+                false => given.until,
+            };
+            let lifetime = signed
+                .map_or(shared.permit_lifetime, |ends| shared.permit_lifetime.min(ends.since(now)));
+            let facts = facts::write(&question, decided, &links, lifetime);
+            (answer, facts, question.permit_until(lifetime), signed)
         };
-        drop(added);
+        drop((added, active));
         if shared.temporal.is_some() {
             let effects = answer.effects.iter().map(|decided| &decided.effect);
             state.history.note(effects, event(answer.severity), held.seen(), now);
@@ -249,6 +258,7 @@ impl Live {
             until,
             bundle: snapshot.digest(),
             labels: changes,
+            people: signed.map(|_| people),
         });
         Ok(Answered { earlier, group, ticket, decided: Arc::new(decided), severity, terms })
     }
@@ -263,8 +273,13 @@ impl Live {
         let directory = self.shared.directory();
         let revocations = self.shared.revocations();
         let is_revoked = |signed: &Signed| {
+            let of_person = || {
+                let person = directory.person(signed.key());
+                person.is_some_and(|it| revocations.is_revoked(&Revoked::Issuer(it.id.clone())))
+            };
             revocations.is_approval_revoked(signed.digest())
                 || revocations.is_revoked(&Revoked::Key(*signed.key().as_bytes()))
+                || of_person()
         };
         look(&Moment {
             now,

@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::entropy::Entropy;
 use crate::governance::limits::SessionLimits;
 use crate::governance::temporal::Temporal;
-use crate::governance::{Directory, Redeemed, Revocations};
+use crate::governance::{Directory, Generation, Redeemed, Revocations};
 use crate::identity::SpiffeId;
 use crate::policy::{PrincipalGroup, Snapshot};
 use crate::receipt::{
@@ -109,6 +109,11 @@ impl Shared {
 
     pub(crate) fn revocations(&self) -> Revocations {
         self.revocations.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is known of people and of what is revoked: what they signed holds under that.
+    pub(crate) fn people(&self) -> (Generation, Digest) {
+        (self.revocations().generation(), self.directory().digest())
     }
 
     /// Tells the host. No lock may be held.

@@ -131,6 +131,12 @@ impl Declassification {
         &self.label
     }
 
+    /// Returns when it was signed.
+    #[must_use]
+    pub const fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
     /// Returns the signed document.
     #[must_use]
     pub const fn signed(&self) -> &Signed {

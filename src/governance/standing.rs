@@ -182,6 +182,12 @@ impl StandingGrant {
         self.uses
     }
 
+    /// Returns when it begins.
+    #[must_use]
+    pub const fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
     /// Returns when it ends.
     #[must_use]
     pub const fn until(&self) -> Timestamp {
@@ -243,6 +249,8 @@ pub struct StandingMet {
     pub grant: Digest,
     /// Who has signed it, one for each person, sorted.
     pub approvals: Vec<Used>,
+    /// When it ends.
+    pub until: Timestamp,
 }
 
 impl StandingGrants {
@@ -322,6 +330,7 @@ impl StandingGrants {
                     quorum: grant.quorum.clone(),
                     grant: grant.id,
                     approvals: signers.used(quorum, moment),
+                    until: grant.until,
                 });
             }
         }

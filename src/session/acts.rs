@@ -350,6 +350,9 @@ impl Live {
                 };
                 let paths = &*live.shared.paths;
                 let granted = grant.and_then(|grant| {
+                    if state.governed.may_be_used(grant.issued_at()) {
+                        return Err(Reason::ApprovalUsed.into());
+                    }
                     live.with_moment(now, snapshot, |moment| {
                         let scope = live.place.scope();
                         state.governed.standing.submit(&grant, scope, moment, paths)
@@ -387,7 +390,8 @@ impl Live {
                     transcript.write(&mut text);
                     links.insert(elevated.id, text.into());
                 }
-                if elevation.is_break_glass() && elevated.missing == 0 {
+                let complete = elevation.is_break_glass() && elevated.missing == 0;
+                if complete && state.governed.breaks(elevated.id, elevation.expires(), now) {
                     broken = Some(now);
                 }
                 Ok(elevated)
@@ -420,6 +424,10 @@ impl Live {
                 Err(_) => unread_value(texts.first().copied().unwrap_or_default()),
             };
             let label = documents.and_then(|documents| {
+                let used = |it: &Declassification| state.governed.may_be_used(it.issued_at());
+                if documents.iter().any(used) {
+                    return Err(Reason::DeclassificationUsed.into());
+                }
                 let label = live.with_moment(now, snapshot, |moment| {
                     let rules = snapshot.elevations();
                     let used = &mut state.governed.declassified;

@@ -26,6 +26,10 @@ pub(crate) struct Governed {
     pub(crate) declassified: Vec<(Digest, Timestamp)>,
     /// The tokens that were handed over, whose returns are taken.
     pub(crate) handed_over: Vec<DelegationToken>,
+    /// The broken glass that the host was told of, with its end.
+    pub(crate) broken: Vec<(Digest, Timestamp)>,
+    /// When another process handed the session over: nobody knows what was used of documents until then.
+    pub(crate) resumed: Option<Timestamp>,
     /// To how many others the session has delegated.
     pub(crate) delegates: u64,
 }
@@ -37,6 +41,8 @@ pub(crate) struct Given {
     pub(crate) approved: Vec<Approved>,
     /// On whose word that rests.
     pub(crate) used: Vec<Approval<'static>>,
+    /// When the first of what was approved ends.
+    pub(crate) until: Option<Timestamp>,
     /// The standing grants among it.
     grants: Vec<Digest>,
     /// The action, where single approvals are among it.
@@ -55,8 +61,25 @@ impl Governed {
             leases: Leases::new(session),
             declassified: Vec::new(),
             handed_over: Vec::new(),
+            broken: Vec::new(),
+            resumed: None,
             delegates: 0,
         }
+    }
+
+    /// Tells whether a document of `issued` may have been used before the session was resumed.
+    pub(crate) fn may_be_used(&self, issued: Timestamp) -> bool {
+        self.resumed.is_some_and(|resumed| issued <= resumed)
+    }
+
+    /// Tells whether broken glass is news; it is once.
+    pub(crate) fn breaks(&mut self, elevation: Digest, ends: Timestamp, now: Timestamp) -> bool {
+        self.broken.retain(|(_, ends)| *ends > now);
+        let news = self.broken.iter().all(|(id, _)| *id != elevation);
+        if news {
+            self.broken.push((elevation, ends));
+        }
+        news
     }
 
     /// Tells whether anything was approved that a call could rest on.
@@ -86,6 +109,7 @@ impl Governed {
             given.withheld += presented.withheld.len();
             for met in presented.met {
                 given.action = Some(action);
+                given.ends(met.until);
                 given.used.extend(met.approvals.into_iter().map(|used| Approval {
                     approver: used.approver.to_string().into(),
                     id: used.id,
@@ -107,6 +131,7 @@ impl Governed {
                     id: used.id,
                     quorum: met.quorum.to_string().into(),
                 }));
+                given.ends(met.until);
                 given.grants.push(met.grant);
                 quorums.push(met.quorum);
             }
@@ -133,6 +158,12 @@ impl Governed {
         // Each had a use left a moment ago, under the same lock.
         let consumed = self.standing.consume(&given.grants);
         debug_assert!(consumed, "a grant that was given has a use left");
+    }
+}
+
+impl Given {
+    fn ends(&mut self, until: Timestamp) {
+        self.until = Some(self.until.map_or(until, |known| known.min(until)));
     }
 }
 

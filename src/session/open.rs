@@ -167,7 +167,9 @@ impl Authorizer {
     ///
     /// Counters and labels go on from the last receipt; permits of the earlier process are void. Which
     /// targets were touched is not in the counters, so that every target counts as new; for 60 seconds all
-    /// calls of the session count as made at its last line; money is rounded up to the millionth.
+    /// calls of the session count as made at its last line; money is rounded up to the millionth. What people
+    /// gave to the session beside its scope is gone; a standing grant or a declassification that was signed until now
+    /// is refused, because it may have been used.
     ///
     /// # Errors
     ///
@@ -280,8 +282,9 @@ impl Authorizer {
         let own = Account::new(prepared, ledger);
         let place = Place::alone(own, principal, agent, issuers, labels);
         self.check_revoked(&place, session)?;
-        let session =
-            self.live(place, position.session, State::new(chain, position.session, true, now));
+        let mut state = State::new(chain, position.session, true, now);
+        state.governed.resumed = Some(now);
+        let session = self.live(place, position.session, state);
         let ticket = session.live.turn.issue();
         Ok(Pending::new(Group::from(line), vec![ticket], session))
     }

@@ -11,6 +11,7 @@
     reason = "a test that meets what it did not expect panics"
 )]
 
+mod acts;
 mod approval_laws;
 mod approvals;
 mod attack_strings;

@@ -162,6 +162,8 @@ pub struct Met {
     pub quorum: Box<str>,
     /// The approvals, one for each person, sorted by person.
     pub approvals: Vec<Used>,
+    /// When the first of them, or the request, ends.
+    pub until: Timestamp,
 }
 
 /// One approval that a decision rests on.
@@ -414,7 +416,9 @@ impl Entry {
                     |vote: &&Approval| Used { approver: vote.approver().into(), id: vote.id() };
                 let mut approvals: Vec<Used> = held.iter().map(used).collect();
                 approvals.sort_unstable();
-                presented.met.push(Met { quorum: need.quorum.clone(), approvals });
+                let ends = held.iter().map(|vote| vote.expires());
+                let until = ends.fold(self.request.expires(), Timestamp::min);
+                presented.met.push(Met { quorum: need.quorum.clone(), approvals, until });
             }
         }
         // Two needs may name one quorum in two ways when bundles change; it is met once.

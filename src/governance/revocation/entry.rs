@@ -31,7 +31,8 @@ pub enum Revoked {
     },
     /// A scope, by the digest of its document: `scope <64 hex digits>`.
     Scope(Digest),
-    /// A person, with every scope that the person owns or signed: `issuer user:dana@example.org`.
+    /// A person, with every scope that the person owns or signed, and all else that the person has signed for
+    /// sessions: `issuer user:dana@example.org`.
     Issuer(Box<str>),
     /// A public key, with all that it signed: `key <64 hex digits>`.
     Key([u8; 32]),

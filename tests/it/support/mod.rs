@@ -3,6 +3,7 @@
 pub(crate) mod corpora;
 pub(crate) mod gate;
 pub(crate) mod people;
+pub(crate) mod site;
 
 use std::future::Future;
 use std::pin::pin;

@@ -51,6 +51,11 @@ pub(crate) fn session(number: u8) -> SessionId {
 
 /// A directory of all people but for some keys.
 pub(crate) fn directory_without(seeds: &[u8]) -> Directory {
+    directory_with(seeds, &[])
+}
+
+/// The same, with other people too.
+pub(crate) fn directory_with(seeds: &[u8], more: &[String]) -> Directory {
     let ids: BTreeSet<&str> = PEOPLE.iter().map(|(_, id, ..)| *id).collect();
     let people = ids.into_iter().map(|id| {
         let of = || PEOPLE.iter().filter(move |(_, other, ..)| *other == id);
@@ -59,7 +64,8 @@ pub(crate) fn directory_without(seeds: &[u8]) -> Directory {
         let keys: Vec<String> = keys.map(|(seed, ..)| key(*seed).trusted().to_string()).collect();
         format!(r#"{{"id":"{id}","kind":"{kind}","keys":{keys:?},"roles":{roles:?}}}"#)
     });
-    let people = people.collect::<Vec<_>>().join(",");
+    let people: Vec<String> = people.chain(more.iter().cloned()).collect();
+    let people = people.join(",");
     let text = format!(r#"{{"directory":"countersign/directory/v1","people":[{people}]}}"#);
     Directory::parse(text.as_bytes()).unwrap()
 }
