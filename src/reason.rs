@@ -237,7 +237,7 @@ reasons! {
     LeaseWrongSession = "lease.wrong_session": "the secret was leased in another session";
     LeaseWrongInstance = "lease.wrong_instance": "the secret was leased to another instance";
     LeaseWrongAction = "lease.wrong_action": "the secret was leased for another action";
-    LeaseExpired = "lease.expired": "the lease of the secret has expired";
+    LeaseExpired = "lease.expired": "the lease of the secret, or the permit of the action that consumes it, has run out";
     LeaseUsed = "lease.used": "the lease of the secret was used";
     LeaseTooMany = "lease.too_many": "too many secrets are on lease in this session";
 

@@ -74,20 +74,25 @@ impl Live {
 
     /// Lets an issued call run, if what its permit holds under still holds.
     pub(crate) fn start(&self, call: u64, terms: &Terms) -> Result<Start, AuthorizeError> {
-        let bundle = self.shared.snapshot().digest();
         let mut state = self.lock()?;
-        let (time, now) = state.advance(self.shared.clock.now().ok());
-        // An allow is no answer to a question that would be put differently now.
-        let same = bundle == terms.bundle
-            && terms.people.is_none_or(|people| people == self.shared.people())
-            && self.place.labels().changes() == terms.labels
-            && self.stopped(&mut state, now).is_none();
+        let (time, _) = state.advance(self.shared.clock.now().ok());
         match time {
-            Ok(now) if same && terms.issued <= now && now < terms.until && state.start(call) => {
+            Ok(now) if self.holds(&mut state, terms, now) && state.start(call) => {
                 Ok(Start::Now(now))
             }
             _ => Ok(Start::Late),
         }
+    }
+
+    /// Whether a permit still holds at `now`: an allow is no answer to a question that would be put
+    /// differently now.
+    pub(crate) fn holds(&self, state: &mut State, terms: &Terms, now: Timestamp) -> bool {
+        self.shared.snapshot().digest() == terms.bundle
+            && terms.people.is_none_or(|people| people == self.shared.people())
+            && self.place.labels().changes() == terms.labels
+            && terms.issued <= now
+            && now < terms.until
+            && self.stopped(state, now).is_none()
     }
 
     /// Ends a call and stores the line that says how; where that cannot be done here, the line waits.

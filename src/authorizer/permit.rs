@@ -142,6 +142,11 @@ impl<A: Action> Permit<A> {
         self.action.as_ref()
     }
 
+    /// What the permit holds under.
+    pub(crate) const fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
     /// Returns the session that the permit is bound to.
     #[must_use]
     pub fn session(&self) -> SessionId {

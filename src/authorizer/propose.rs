@@ -243,7 +243,9 @@ impl Live {
         let ticket = self.turn.issue();
         let group = group?;
         let earlier = self.take_earlier();
-        let news = news(&mut state, severity, stopped, tripped, &given);
+        // Who watches denies nothing.
+        let denied = severity == Severity::Deny && !observed;
+        let news = news(&mut state, denied, stopped, tripped, &given);
         drop(state);
         for kind in news {
             shared.tell(&Finding {
@@ -339,7 +341,7 @@ const fn event(severity: Severity) -> temporal::Verdict {
 /// What the host is to be told of a decision.
 fn news(
     state: &mut State,
-    severity: Severity,
+    denied: bool,
     stopped: Option<Reason>,
     tripped: bool,
     given: &Given,
@@ -352,7 +354,7 @@ fn news(
     };
     let told = &mut state.told;
     once(&mut told.stopped, stopped.is_some(), FindingKind::Stopped);
-    once(&mut told.denial, severity == Severity::Deny, FindingKind::FirstDenial);
+    once(&mut told.denial, denied, FindingKind::FirstDenial);
     once(&mut told.breaker, tripped, FindingKind::Breaker);
     if given.withheld > 0 {
         news.push(FindingKind::ExpiredApproval);

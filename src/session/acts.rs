@@ -276,7 +276,7 @@ impl Session {
     }
 
     /// Redeems a lease for the action that `permit` allows: the secret may be fetched now, and never again on
-    /// this lease.
+    /// this lease. A permit that has run out, or would not start for another reason, redeems nothing.
     ///
     /// # Errors
     ///
@@ -293,6 +293,9 @@ impl Session {
             let instance = live.place.agent.id().as_str();
             let redeemed = match action {
                 None => Err(Reason::LeaseWrongSession.into()),
+                Some(_) if !live.holds(state, permit.terms(), now) => {
+                    Err(Reason::LeaseExpired.into())
+                }
                 Some(action) => {
                     let leases = &mut state.governed.leases;
                     leases.redeem(lease.id(), action, instance, lease.session(), now)

@@ -304,8 +304,8 @@ fn compare_call(
     let mut recorded: Vec<&str> = first.approvals.iter().map(|used| &*used.quorum).collect();
     recorded.sort_unstable();
     recorded.dedup();
-    // Approvals are used where the call was allowed.
-    let used = first.call_decision == Verdict::Allow;
+    // Approvals are used where the call was allowed, and bound somebody.
+    let used = first.call_decision == Verdict::Allow && !facts.observed;
     let held = facts.approvals.iter().filter(|_| used).flat_map(|approved| &approved.quorums);
     let mut held: Vec<&str> = held.map(AsRef::as_ref).collect();
     held.sort_unstable();

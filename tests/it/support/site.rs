@@ -1,7 +1,6 @@
 //! An authorizer with people, a bundle that asks them, and a hook: what happens at it is verified and
 //! replayed at the end.
 
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -169,9 +168,9 @@ pub(crate) struct Site {
     pub(crate) sink: Arc<MemorySink>,
     told: Arc<Told>,
     entropy: Counter,
-    bundles: RefCell<Vec<Enforced>>,
-    scopes: RefCell<Vec<Scope>>,
-    version: RefCell<u64>,
+    bundles: Mutex<Vec<Enforced>>,
+    scopes: Mutex<Vec<Scope>>,
+    version: Mutex<u64>,
 }
 
 impl Site {
@@ -184,15 +183,15 @@ impl Site {
         let (told, entropy) = (Arc::default(), Counter(Arc::default()));
         let authorizer =
             builder(&bundle, &sink, &clock, &entropy, &told).with_paths(paths).build().unwrap();
-        let bundles = RefCell::new(vec![bundle]);
-        let scopes = RefCell::default();
-        Self { authorizer, clock, sink, told, entropy, bundles, scopes, version: RefCell::new(0) }
+        let bundles = Mutex::new(vec![bundle]);
+        let scopes = Mutex::default();
+        Self { authorizer, clock, sink, told, entropy, bundles, scopes, version: Mutex::new(0) }
     }
 
     /// Another process goes on with the journal.
     pub(crate) fn restart(self) -> (Self, Verified) {
         let stored = self.verify();
-        let bundle = self.bundles.borrow()[0].clone();
+        let bundle = self.bundles.lock().unwrap()[0].clone();
         let authorizer = builder(&bundle, &self.sink, &self.clock, &self.entropy, &self.told)
             .with_paths(PurePaths::new())
             .with_resume(stored.journal_position())
@@ -218,11 +217,11 @@ impl Site {
     }
 
     pub(crate) fn knows(&self, scope: &Scope) {
-        self.scopes.borrow_mut().push(scope.clone());
+        self.scopes.lock().unwrap().push(scope.clone());
     }
 
     pub(crate) fn reload(&self, bundle: &Enforced) {
-        self.bundles.borrow_mut().push(bundle.clone());
+        self.bundles.lock().unwrap().push(bundle.clone());
         self.authorizer.reload(bundle);
     }
 
@@ -256,7 +255,7 @@ impl Site {
     #[track_caller]
     pub(crate) fn holds(&self) {
         self.verify();
-        let (bundles, scopes) = (self.bundles.borrow(), self.scopes.borrow());
+        let (bundles, scopes) = (self.bundles.lock().unwrap(), self.scopes.lock().unwrap());
         let replayer = Replayer::new(&bundles[0]);
         let replayer = bundles.iter().skip(1).fold(replayer, Replayer::with_bundle);
         let replayer = scopes.iter().fold(replayer, Replayer::with_scope);
@@ -364,8 +363,9 @@ impl Site {
 
     /// The next list of the security team.
     pub(crate) fn list(&self, entries: &[Revoked]) -> VerifiedRevocations {
-        *self.version.borrow_mut() += 1;
-        self.list_of(*self.version.borrow(), entries, false)
+        let mut version = self.version.lock().unwrap();
+        *version += 1;
+        self.list_of(*version, entries, false)
     }
 
     pub(crate) fn list_of(
