@@ -4,7 +4,7 @@
 //! delegate at once, and labels come back with a signed return.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::authorizer::account::Account;
@@ -19,6 +19,7 @@ use crate::governance::{
     MAX_TOKEN_LIFETIME, Returned,
 };
 use crate::identity::{SpiffeId, VerifiedIdentity};
+use crate::policy::Snapshot;
 use crate::reason::Reason;
 use crate::receipt::{SessionId, SignError, Signer, TrustedKey};
 use crate::scope::{Scope, check_child};
@@ -98,18 +99,11 @@ impl Session {
                 if state.governed.delegates >= place.scope().limits().delegates {
                     return Err(Reason::DelegationFanOut);
                 }
-                // Every hop has the room, or none is charged.
-                let limits: Vec<SessionLimits> =
-                    place.hops().map(|hop| hop.limits(snapshot)).collect();
-                for (hop, limits) in place.hops().zip(&limits) {
-                    hop.ledger().has_room_for(&handover.budget, limits)?;
-                }
-                Ok(limits)
+                place.has_room_for(&handover.budget, snapshot)
             })();
-            let limits = match checked {
-                Ok(limits) => limits,
-                Err(reason) => return (value, Err(reason.into())),
-            };
+            if let Err(reason) = checked {
+                return (value, Err(reason.into()));
+            }
             let said = Said {
                 id,
                 hops: place.sessions_above(live).collect(),
@@ -128,14 +122,15 @@ impl Session {
                 budget: handover.budget.clone(),
             };
             match DelegationToken::sign(&said, signer) {
-                Ok(token) => {
-                    for (hop, limits) in place.hops().zip(&limits) {
-                        hop.ledger().hand_over(&handover.budget, limits);
+                // Others of the tree may have used the room up meanwhile: then nobody sees the token.
+                Ok(token) => match place.charge_with(&handover.budget, snapshot) {
+                    Ok(()) => {
+                        state.governed.delegates += 1;
+                        state.governed.handed_over.push(token.clone());
+                        (token.as_str().to_owned(), Ok(token))
                     }
-                    state.governed.delegates += 1;
-                    state.governed.handed_over.push(token.clone());
-                    (token.as_str().to_owned(), Ok(token))
-                }
+                    Err(reason) => (value, Err(reason.into())),
+                },
                 Err(error) => {
                     failed = Some(error);
                     (value, Err(Reason::DelegationToken.into()))
@@ -322,6 +317,25 @@ fn handover_value(handover: &Handover<'_>) -> String {
 
 /// For the place of a session: who stands where on the way to it.
 impl Place {
+    /// Tells whether every hop has room for `budget` at the moment.
+    fn has_room_for(&self, budget: &Budget, snapshot: &Snapshot) -> Result<(), Reason> {
+        self.hops().try_for_each(|hop| hop.ledger().has_room_for(budget, &hop.limits(snapshot)))
+    }
+
+    /// Charges every hop with `budget`, or none. All ledgers are held meanwhile, from the session upwards.
+    fn charge_with(&self, budget: &Budget, snapshot: &Snapshot) -> Result<(), Reason> {
+        let limits: Vec<SessionLimits> = self.hops().map(|hop| hop.limits(snapshot)).collect();
+        let own = self.own.ledger();
+        let above = self.above.iter().rev().map(|hop| hop.ledger());
+        let mut ledgers: Vec<MutexGuard<'_, Ledger>> = std::iter::once(own).chain(above).collect();
+        ledgers.reverse();
+        let each = ledgers.iter().zip(&limits);
+        each.clone().try_for_each(|(ledger, limits)| ledger.has_room_for(budget, limits))?;
+        let each = ledgers.iter_mut().zip(&limits);
+        each.for_each(|(ledger, limits)| ledger.hand_over(budget, limits));
+        Ok(())
+    }
+
     /// Every instance on the way, this one included.
     pub(crate) fn agents(&self) -> impl Iterator<Item = &SpiffeId> {
         let far = self.origin.iter().flat_map(|origin| &origin.token.delegation().hops);
