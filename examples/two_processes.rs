@@ -84,7 +84,7 @@ fn planner() -> Done {
             None => println!("{said}"),
         }
     };
-    let returned = session.take_return(returned.as_bytes())?;
+    let returned = session.take_return(&token, returned.as_bytes())?;
     println!(
         "planner  takes what came back: {} actions, {:?}",
         returned.used.actions, returned.labels

@@ -112,6 +112,9 @@ fn write_counters(out: &mut String, used: Used) {
             whole(out, domain_counter(domain), used.domains.get(domain));
         }
     }
+    if used.delegates > 0 {
+        whole(out, "delegates", used.delegates);
+    }
     whole(out, "denials", used.denials);
     whole(out, "distinct_targets", used.distinct_targets);
     whole(out, "egress_bytes", used.egress_bytes);
@@ -436,7 +439,12 @@ fn read_used(value: &Value) -> Result<Used, RecordError> {
         }
         *domains.get_mut(domain) = count.unwrap_or(0);
     }
+    let delegates = members.maybe_whole("delegates")?;
+    if delegates == Some(0) {
+        return Err(RecordError::new("counters", "delegates", "is absent where it is zero"));
+    }
     let used = Used {
+        delegates: delegates.unwrap_or(0),
         accelerator_seconds: members.whole("accelerator_seconds")?,
         actions: members.whole("actions")?,
         domains,

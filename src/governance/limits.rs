@@ -76,6 +76,8 @@ pub struct Ledger {
     actions: u64,
     /// Allowed actions that touched each domain.
     domains: PerDomain<u64>,
+    /// To how many others the session has delegated.
+    delegates: u64,
     denials: u64,
     egress_bytes: u64,
     accelerator_seconds: u64,
@@ -142,6 +144,7 @@ impl Ledger {
         Self {
             actions: past.used.actions,
             domains: past.used.domains,
+            delegates: past.used.delegates,
             denials: past.used.denials,
             egress_bytes: past.used.egress_bytes,
             accelerator_seconds: past.used.accelerator_seconds,
@@ -172,6 +175,7 @@ impl Ledger {
             accelerator_seconds: self.accelerator_seconds,
             actions: self.actions,
             domains: self.domains,
+            delegates: self.delegates,
             denials: self.denials,
             distinct_targets: self.distinct_targets(),
             egress_bytes: self.egress_bytes,
@@ -342,6 +346,16 @@ impl Ledger {
         }
         charge.targets.extend(target_hash(effect));
         Ok(())
+    }
+
+    /// Counts one more delegate.
+    pub(crate) fn delegate(&mut self) {
+        self.delegates = self.delegates.saturating_add(1);
+    }
+
+    /// Returns to how many others the session has delegated.
+    pub(crate) const fn delegates(&self) -> u64 {
+        self.delegates
     }
 
     /// Tells whether all of `budget` is left.

@@ -24,6 +24,8 @@ pub(crate) struct Used {
     pub(crate) actions: u64,
     /// Allowed actions that touched each domain; none of them is above `actions`.
     pub(crate) domains: PerDomain<u64>,
+    /// To how many others the session has delegated.
+    pub(crate) delegates: u64,
     pub(crate) denials: u64,
     pub(crate) distinct_targets: u64,
     pub(crate) egress_bytes: u64,
@@ -50,7 +52,7 @@ impl Default for Past {
 }
 
 impl Past {
-    /// The counters as receipts carry them. A domain, a tool or a currency that is zero has none.
+    /// The counters as receipts carry them. Delegates, a domain, a tool or a currency that is zero has none.
     pub(crate) fn counters(&self) -> Counters<'static> {
         let used = &self.used;
         let mut named: Vec<(String, u64)> = vec![
@@ -61,6 +63,9 @@ impl Past {
             if used.domains.get(domain) > 0 {
                 named.push((domain_counter(domain).into(), used.domains.get(domain)));
             }
+        }
+        if used.delegates > 0 {
+            named.push(("delegates".into(), used.delegates));
         }
         named.push(("denials".into(), used.denials));
         named.push(("distinct_targets".into(), used.distinct_targets));
@@ -109,6 +114,7 @@ impl Past {
             accelerator_seconds: whole("accelerator_seconds"),
             actions,
             domains,
+            delegates: counter("delegates").unwrap_or(0),
             denials: whole("denials"),
             distinct_targets: whole("distinct_targets"),
             egress_bytes: whole("egress_bytes"),

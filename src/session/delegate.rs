@@ -165,7 +165,7 @@ impl Session {
                 return Err(Reason::SessionExpired);
             }
             check_handing_on(place, &prepared.scope, &agent, &snapshot)?;
-            if state.governed.delegates >= place.scope().limits().delegates {
+            if place.own.ledger().delegates() >= place.scope().limits().delegates {
                 return Err(Reason::DelegationFanOut);
             }
             Ok(Place::below(
@@ -182,6 +182,7 @@ impl Session {
         authorizer.shared.entropy.fill(&mut id)?;
         let id = SessionId::from_bytes(id);
         if checked.is_ok() {
+            place.own.ledger().delegate();
             value.insert("session".into(), Value::String(id.to_string()));
         }
         let event = Event {
@@ -190,9 +191,6 @@ impl Session {
             refused: checked.as_ref().err().copied(),
         };
         let Noted { earlier, pending } = self.live.note_in(&mut state, &event, now)?;
-        if checked.is_ok() {
-            state.governed.delegates += 1;
-        }
         let delegation = checked.map(|place| Delegation { authorizer, id, place, now });
         Ok((earlier, pending.map(|()| delegation)))
     }

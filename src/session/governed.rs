@@ -6,7 +6,7 @@ use crate::action::path::PathResolver;
 use crate::action::{Domain, Effect};
 use crate::authorizer::gates::Approved;
 use crate::digest::Digest;
-use crate::governance::{DelegationToken, Elevations, Leases, Moment, Pending, StandingGrants};
+use crate::governance::{Elevations, Leases, Moment, Pending, StandingGrants};
 use crate::receipt::{Approval, SessionId};
 use crate::time::Timestamp;
 
@@ -24,14 +24,10 @@ pub(crate) struct Governed {
     pub(crate) leases: Leases,
     /// The declassifications that were used, with their end.
     pub(crate) declassified: Vec<(Digest, Timestamp)>,
-    /// The tokens that were handed over, whose returns are taken.
-    pub(crate) handed_over: Vec<DelegationToken>,
     /// The broken glass that the host was told of, with its end.
     pub(crate) broken: Vec<(Digest, Timestamp)>,
     /// When another process handed the session over: nobody knows what was used of documents until then.
     pub(crate) resumed: Option<Timestamp>,
-    /// To how many others the session has delegated.
-    pub(crate) delegates: u64,
 }
 
 /// What people have approved of one call, at one moment.
@@ -60,10 +56,8 @@ impl Governed {
             links: BTreeMap::new(),
             leases: Leases::new(session),
             declassified: Vec::new(),
-            handed_over: Vec::new(),
             broken: Vec::new(),
             resumed: None,
-            delegates: 0,
         }
     }
 

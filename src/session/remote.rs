@@ -78,7 +78,7 @@ impl Session {
         let id = DelegationId::generate(&*self.live.shared.entropy)?;
         let live = &self.live;
         let mut failed = None;
-        let noting = live.noting("handover", |live, state, now, snapshot| {
+        let noting = live.noting("handover", |live, _, now, snapshot| {
             let place = &live.place;
             let value = handover_value(handover);
             let checked = (|| {
@@ -96,7 +96,7 @@ impl Session {
                 if scope.tier() != place.scope().tier() {
                     return Err(Reason::ScopeTier);
                 }
-                if state.governed.delegates >= place.scope().limits().delegates {
+                if place.own.ledger().delegates() >= place.scope().limits().delegates {
                     return Err(Reason::DelegationFanOut);
                 }
                 place.has_room_for(&handover.budget, snapshot)
@@ -125,8 +125,7 @@ impl Session {
                 // Others of the tree may have used the room up meanwhile: then nobody sees the token.
                 Ok(token) => match place.charge_with(&handover.budget, snapshot) {
                     Ok(()) => {
-                        state.governed.delegates += 1;
-                        state.governed.handed_over.push(token.clone());
+                        place.own.ledger().delegate();
                         (token.as_str().to_owned(), Ok(token))
                     }
                     Err(reason) => (value, Err(reason.into())),
@@ -175,26 +174,28 @@ impl Session {
         Ok(DelegationReturn::sign(&returned, signer)?)
     }
 
-    /// Takes what came back of a token that this session handed over: the labels that stuck there stick here.
-    /// What was charged stays charged.
+    /// Takes what came back of `token`, which this session handed over, before a restart or since: the labels
+    /// that stuck there stick here. What was charged stays charged.
     ///
     /// # Errors
     ///
     /// Returns [`ActError`]: a refusal is on the chain with its reason.
-    pub fn take_return(&self, text: &[u8]) -> Result<Returned, ActError> {
+    pub fn take_return(&self, token: &DelegationToken, text: &[u8]) -> Result<Returned, ActError> {
         self.live.shared.check_blocking()?;
         let directory = self.live.shared.directory();
-        let noting = self.live.noting("return", |live, state, now, _| {
+        let noting = self.live.noting("return", |live, _, now, _| {
             let read = DelegationReturn::parse(text);
             let value = match &read {
                 Ok(read) => read.as_str().to_owned(),
                 Err(_) => super::acts::unread_value(text),
             };
             let taken = read.map_err(|_| Reason::DelegationReturn).and_then(|read| {
-                let id = read.returned().delegation;
-                let mut tokens = state.governed.handed_over.iter();
-                let token = tokens.find(|token| token.delegation().id == id);
-                let token = token.ok_or(Reason::DelegationReturn)?;
+                // A return adds nothing but labels, so that whose token it is need not be remembered.
+                let journal = live.shared.key.journal();
+                let from = token.delegation().hops.last();
+                if from.is_none_or(|hop| (hop.session, hop.journal) != (live.id, journal)) {
+                    return Err(Reason::DelegationReturn);
+                }
                 let returned = read.verify(&directory, now, token);
                 let returned = returned.map_err(|error| error.reason())?;
                 let mut labels = live.place.labels();

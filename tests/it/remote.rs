@@ -167,8 +167,8 @@ fn a_token_opens_one_session_of_its_agent_with_every_scope_deciding() {
 
     let returned = far.sign_return(true, &signing_key(51)).unwrap();
     far.close().unwrap();
-    pair.session.take_return(returned.as_str().as_bytes()).unwrap();
-    let again = pair.session.take_return(b"{}").unwrap_err();
+    pair.session.take_return(&token, returned.as_str().as_bytes()).unwrap();
+    let again = pair.session.take_return(&token, b"{}").unwrap_err();
     assert_eq!(again.reason(), Some(Reason::DelegationReturn));
     assert!(read(&pair.session, "src/a.rs").is_empty());
     pair.session.close().unwrap();
@@ -263,4 +263,43 @@ fn what_was_taken_up_is_handed_on_again_and_ends_with_its_origin_revoked() {
     let answer = near.authorize(Connect::new("198.51.100.7", 22)).unwrap();
     assert!(!answer.is_allow());
     pair.there.holds(&[&pair.top, &pair.narrow, &leaf]);
+}
+
+#[test]
+fn how_often_a_session_has_delegated_survives_a_restart() {
+    let clock = testing::clock();
+    let here = process(11, &clock, "[]");
+    let mut top = testing::descriptor();
+    top.limits.delegation_depth = Some(1);
+    top.limits.delegates = Some(1);
+    top.actions.spawn = vec!["spiffe://example.org/agent".into()];
+    let top = Scope::from_descriptor(&top).unwrap();
+    let trusted = top.dangerous().trust_unsigned();
+    let session = here.authorizer.open(&trusted, testing::agent()).unwrap();
+    let mut narrow = testing::descriptor();
+    narrow.parent = Some(top.digest().to_string());
+    narrow.agent = READER.into();
+    let narrow = Scope::from_descriptor(&narrow).unwrap();
+    let reader = |number: u8| agent(&format!("{READER}/{number}")).1;
+    drop(session.delegate(&narrow, reader(1)).unwrap());
+    let id = session.id();
+    drop(session);
+
+    let stored = Verifier::new(here.key.trusted());
+    let stored = stored.verify(here.sink.to_ndjson().as_bytes()).unwrap();
+    let again = Authorizer::builder()
+        .policy(here.bundle.clone())
+        .identity(IdentityKey::from_seed(&[11; 32]))
+        .sink(Sink::blocking(Arc::clone(&here.sink)))
+        .with_clock(clock.clone())
+        .with_paths(PurePaths::new())
+        .with_resume(stored.journal_position())
+        .build()
+        .unwrap();
+    let session = again.resume(&stored, id, &trusted, testing::agent()).unwrap();
+    match session.delegate(&narrow, reader(2)) {
+        Err(OpenError::Refused(reason)) => assert_eq!(reason, Reason::DelegationFanOut),
+        other => panic!("{other:?}"),
+    }
+    here.holds(&[&top, &narrow]);
 }
