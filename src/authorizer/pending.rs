@@ -2,6 +2,7 @@
 
 use crate::authorizer::AuthorizeError;
 use crate::authorizer::checkpoints::Written;
+use crate::authorizer::place::Leaving;
 use crate::receipt::{Group, SinkError, StoreFailed, Ticket};
 
 /// A group of lines on its way to be stored, and what it holds back until it is.
@@ -25,6 +26,8 @@ pub struct Pending<T> {
     tickets: Vec<Ticket>,
     /// Lines of the journal among them.
     journal: Option<Written>,
+    /// A label that these lines take from what policies see.
+    leaving: Option<Leaving>,
     value: T,
 }
 
@@ -38,12 +41,17 @@ pub struct OutOfOrder<T>(
 
 impl<T> Pending<T> {
     pub(crate) fn new(group: Group, tickets: Vec<Ticket>, value: T) -> Self {
-        Self { group, tickets, journal: None, value }
+        Self { group, tickets, journal: None, leaving: None, value }
     }
 
     /// Tells the plan of checkpoints once the lines are stored.
     pub(crate) fn with_journal(self, journal: Option<Written>) -> Self {
         Self { journal, ..self }
+    }
+
+    /// Takes a label from what policies see once the lines are stored, and not before: sessions share them.
+    pub(crate) fn with_leaving(self, leaving: Option<Leaving>) -> Self {
+        Self { leaving, ..self }
     }
 
     /// Returns the lines to store, and the openings that belong elsewhere.
@@ -112,6 +120,9 @@ impl<T> Pending<T> {
         if let Some(written) = self.journal {
             written.stored();
         }
+        if let Some(leaving) = self.leaving {
+            leaving.stored();
+        }
         Ok(self.value)
     }
 
@@ -127,8 +138,8 @@ impl<T> Pending<T> {
     }
 
     pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Pending<U> {
-        let Self { group, tickets, journal, value } = self;
-        Pending { group, tickets, journal, value: map(value) }
+        let Self { group, tickets, journal, leaving, value } = self;
+        Pending { group, tickets, journal, leaving, value: map(value) }
     }
 }
 

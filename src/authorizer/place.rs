@@ -46,6 +46,20 @@ pub(crate) struct Place {
     labels: Arc<Mutex<Labels>>,
 }
 
+/// A label that policies see no more once the lines that say so are stored.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    labels: Arc<Mutex<Labels>>,
+    number: u64,
+}
+
+impl Leaving {
+    /// The lines are stored.
+    pub(crate) fn stored(self) {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner).declassify(self.number);
+    }
+}
+
 impl Place {
     /// A session that nobody delegated to.
     pub(crate) fn alone(
@@ -119,6 +133,12 @@ impl Place {
 
     pub(crate) fn labels(&self) -> MutexGuard<'_, Labels> {
         self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to take a label from what policies see; none where they do not see it.
+    pub(crate) fn declassify(&self, label: &str) -> Option<Leaving> {
+        let number = self.labels().leave(label)?;
+        Some(Leaving { labels: Arc::clone(&self.labels), number })
     }
 
     /// What a delegate of this session acts through: a service that hands a scope on stays visible.

@@ -21,6 +21,10 @@ pub(crate) struct Labels {
     seen: Vec<Box<str>>,
     /// How many times there was more to see than before.
     changes: u64,
+    /// Those that are taken from `seen` once that is on record, each with the number of who does so.
+    leaving: Vec<(Box<str>, u64)>,
+    /// How many began to leave.
+    left: u64,
 }
 
 impl Labels {
@@ -36,7 +40,7 @@ impl Labels {
             && ascends(&declassified)
             && declassified.iter().all(|label| known(&touched, label));
         let seen = touched.iter().filter(|label| !known(&declassified, label)).cloned().collect();
-        fits.then_some(Self { touched, declassified, seen, changes: 0 })
+        fits.then_some(Self { touched, declassified, seen, ..Self::default() })
     }
 
     /// Everything that was ever touched, as receipts carry it.
@@ -62,6 +66,8 @@ impl Labels {
     /// Notes that `label` was touched, which brings back a declassified one; false when there is no room.
     pub(crate) fn touch(&mut self, label: &str) -> bool {
         let find = |list: &[Box<str>]| list.binary_search_by(|known| (**known).cmp(label));
+        // What is touched now is not what people looked at.
+        self.leaving.retain(|(leaving, _)| **leaving != *label);
         let Err(unseen) = find(&self.seen) else { return true };
         match find(&self.touched) {
             Err(_) if self.touched.len() >= MAX_LABELS => return false,
@@ -77,16 +83,26 @@ impl Labels {
         true
     }
 
-    /// Takes `label` from what policies see, until it is touched again; false when they do not see it. Who
-    /// may do that, and that it is on record, is the caller's.
-    pub(crate) fn declassify(&mut self, label: &str) -> bool {
-        let find = |list: &[Box<str>]| list.binary_search_by(|known| (**known).cmp(label));
-        let Ok(at) = find(&self.seen) else { return false };
+    /// Begins to take `label` from what policies see; none when they do not see it. Who may do that is the
+    /// caller's. It [is taken](Self::declassify) once that is on record, unless it is touched before.
+    pub(crate) fn leave(&mut self, label: &str) -> Option<u64> {
+        self.seen.binary_search_by(|known| (**known).cmp(label)).ok()?;
+        self.left = self.left.saturating_add(1);
+        self.leaving.retain(|(leaving, _)| **leaving != *label);
+        self.leaving.push((label.into(), self.left));
+        Some(self.left)
+    }
+
+    /// Takes the label that began to leave under `number` from what policies see, until it is touched again.
+    pub(crate) fn declassify(&mut self, number: u64) {
+        let Some(place) = self.leaving.iter().position(|(_, own)| *own == number) else { return };
+        let (label, _) = self.leaving.swap_remove(place);
+        let find = |list: &[Box<str>]| list.binary_search(&label);
+        let Ok(at) = find(&self.seen) else { return };
         let label = self.seen.remove(at);
-        if let Err(at) = find(&self.declassified) {
+        if let Err(at) = self.declassified.binary_search(&label) {
             self.declassified.insert(at, label);
         }
-        true
     }
 
     /// What the labels are once `effects` are allowed.
@@ -99,7 +115,8 @@ impl Labels {
         let mut room = true;
         for effect in effects {
             sources.each(effect, |label| {
-                if labels.seen.binary_search_by(|known| (**known).cmp(label)).is_err() {
+                let seen = labels.seen.binary_search_by(|known| (**known).cmp(label)).is_ok();
+                if !seen || labels.leaving.iter().any(|(leaving, _)| **leaving == *label) {
                     room &= labels.to_mut().touch(label);
                 }
             });
@@ -183,9 +200,19 @@ mod tests {
         let mut labels = Labels::default();
         assert!(labels.touch("secret") && labels.touch("personal") && labels.touch("secret"));
         assert_eq!((texts(labels.seen()).as_str(), labels.changes()), ("personal secret", 2));
-        assert!(!labels.declassify("other"));
-        assert!(labels.declassify("secret"));
-        assert!(!labels.declassify("secret"));
+        assert_eq!(labels.leave("other"), None);
+        let first = labels.leave("secret").unwrap();
+        assert_eq!(texts(labels.seen()), "personal secret", "it is not on record");
+        // Touched before it left, it stays; and who came first takes nothing for who comes later.
+        assert!(labels.touch("secret"));
+        labels.declassify(first);
+        assert_eq!(texts(labels.seen()), "personal secret");
+        let (first, second) = (labels.leave("secret").unwrap(), labels.leave("secret").unwrap());
+        labels.declassify(first);
+        assert_eq!(texts(labels.seen()), "personal secret");
+        labels.declassify(second);
+        labels.declassify(second);
+        assert_eq!(labels.leave("secret"), None);
         assert_eq!(texts(labels.seen()), "personal");
         assert_eq!(texts(labels.touched()), "personal secret");
         assert_eq!(texts(labels.declassified()), "secret");
@@ -211,6 +238,8 @@ mod tests {
         let mut labels = Labels::of(many[..MAX_LABELS].to_vec(), Vec::new()).unwrap();
         assert!(labels.touch("l000"));
         assert!(!labels.touch("new"));
-        assert!(labels.declassify("l001") && !labels.touch("new") && labels.touch("l001"));
+        let number = labels.leave("l001").unwrap();
+        labels.declassify(number);
+        assert!(!labels.touch("new") && labels.touch("l001"));
     }
 }

@@ -410,7 +410,8 @@ impl Live {
     }
 
     fn declassify(self: &Arc<Self>, texts: &[&[u8]]) -> Result<Noting<Acted>, AuthorizeError> {
-        self.noting("declassification", |live, state, now, snapshot| {
+        let mut leaving = None;
+        let noting = self.noting("declassification", |live, state, now, snapshot| {
             let malformed = || Refusal::from(Reason::DeclassificationMalformed);
             let read = texts.iter().take(MAX_SIGNATURES).map(|text| Declassification::parse(text));
             let documents: Result<Vec<Declassification>, Refusal> =
@@ -436,13 +437,17 @@ impl Live {
                     let used = &mut state.governed.declassified;
                     Declassification::check(&documents, live.id, rules, moment, used)
                 })?;
-                match live.place.labels().declassify(&label) {
-                    true => Ok(label),
-                    false => Err(Reason::DeclassificationLabel.into()),
+                leaving = live.place.declassify(&label);
+                match leaving {
+                    Some(_) => Ok(label),
+                    None => Err(Reason::DeclassificationLabel.into()),
                 }
             });
             (value, label.map(Acted::Declassified))
-        })
+        })?;
+        // Not before it is stored: other sessions of the tree have chains of their own.
+        let Noting { earlier, pending } = noting;
+        Ok(Noting { earlier, pending: pending.with_leaving(leaving) })
     }
 
     /// Puts together what people are asked about a deferred call, and opens it.
