@@ -116,8 +116,9 @@ impl Shared {
         (self.revocations().generation(), self.directory().digest())
     }
 
-    /// Tells the host. No lock may be held.
+    /// Tells the host. No lock may be held; but the lines of the call may wait for this very thread.
     pub(crate) fn tell(&self, finding: &Finding<'_>) {
+        let _waits_for_nothing = Storing::begin();
         findings::tell(self.findings.as_deref(), finding);
     }
 
@@ -188,9 +189,9 @@ impl Shared {
     /// Checks that there is a sink that blocks, and that it is not the one who asks.
     pub(crate) fn check_blocking(&self) -> Result<(), AuthorizeError> {
         match self.sink {
-            Sink::Blocking(_) if is_storing() => {
-                Err(AuthorizeError::Misuse("a sink may not ask the authorizer that it stores for"))
-            }
+            Sink::Blocking(_) if is_storing() => Err(AuthorizeError::Misuse(
+                "a sink or a hook may not ask the authorizer that waits for it",
+            )),
             Sink::Blocking(_) => Ok(()),
             _ => Err(AuthorizeError::Misuse("the sink of this authorizer does not block")),
         }
@@ -244,28 +245,28 @@ impl Prepared {
 }
 
 thread_local! {
-    /// Whether this thread is inside of a sink: waiting there for a turn would wait for itself.
+    /// Whether this thread is inside of a sink or a hook: waiting there for a turn would wait for itself.
     static STORING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Tells whether this thread is inside of a blocking sink.
+/// Tells whether this thread is inside of a blocking sink, or of a hook.
 pub(crate) fn is_storing() -> bool {
     STORING.get()
 }
 
-/// Marks the thread as being inside of a sink until it is dropped, by a panic too.
-struct Storing(());
+/// Marks the thread as being inside of a sink or a hook until it is dropped, by a panic too. It holds whether the
+/// thread was before.
+struct Storing(bool);
 
 impl Storing {
     fn begin() -> Self {
-        STORING.set(true);
-        Self(())
+        Self(STORING.replace(true))
     }
 }
 
 impl Drop for Storing {
     fn drop(&mut self) {
-        STORING.set(false);
+        STORING.set(self.0);
     }
 }
 

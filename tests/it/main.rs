@@ -42,4 +42,6 @@ mod shell_bypasses;
 mod shell_gates;
 mod shell_hostile;
 mod shell_laws;
+mod stops;
+
 mod support;
