@@ -117,6 +117,15 @@ impl Live {
         self.note_in(&mut state, event, now)
     }
 
+    /// Puts one event on the chain; its lines wait behind those that wait already, for whoever stores next.
+    pub(crate) fn note_later(&self, event: &Event) -> Result<(), AuthorizeError> {
+        let mut state = self.lock()?;
+        let (_, now) = state.advance(self.shared.clock.now().ok());
+        let group = self.write_event(&mut state, event, now);
+        let ticket = self.turn.issue();
+        self.wait_to_be_stored(Pending::new(group?, vec![ticket], ()))
+    }
+
     /// Puts one event on the chain of a session whose state the caller holds.
     pub(crate) fn note_in(
         &self,

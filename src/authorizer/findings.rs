@@ -88,9 +88,10 @@ impl fmt::Display for Finding<'_> {
 
 /// Is told findings on the thread that asks for a decision, before it is stored or returned.
 ///
-/// No lock is held meanwhile; but the lines of the call wait, and nothing that would wait for them may be asked: what
-/// stores or halts is refused as misuse on this thread. It decides nothing: what it does with a finding changes no
-/// answer, and a panic in it is swallowed. Be quick: put it on a queue.
+/// No lock is held meanwhile. It decides nothing: what it does with a finding changes no answer, and a panic in it is
+/// swallowed. Be quick: put it on a queue. It may [`halt`](crate::Authorizer::halt), of which the lines are stored
+/// with the next ones of each session; asking for a decision is refused, because the lines of the call that it is
+/// told of are not stored.
 pub trait FindingHook: Send + Sync + fmt::Debug {
     /// Takes one finding.
     fn found(&self, finding: &Finding<'_>);

@@ -164,6 +164,16 @@ impl Live {
         Ok((!waits).then(|| std::mem::take(&mut *outbox)))
     }
 
+    /// Lets lines wait for whoever stores next. The caller holds the state.
+    pub(crate) fn wait_to_be_stored(&self, pending: Pending<()>) -> Result<(), AuthorizeError> {
+        let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if outbox.len() >= MAX_OUTBOX {
+            return Err(AuthorizeError::Misuse("too many groups wait to be stored"));
+        }
+        outbox.push(pending);
+        Ok(())
+    }
+
     /// Stores what waits in the outbox.
     pub(crate) async fn flush(&self) -> Result<(), AuthorizeError> {
         if let Sink::Asynchronous(_) = self.shared.sink {

@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError, Weak};
 use crate::authorizer::events::Event;
 use crate::authorizer::findings::{Finding, FindingKind};
 use crate::authorizer::live::Live;
-use crate::authorizer::shared::Shared;
+use crate::authorizer::place::Place;
+use crate::authorizer::shared::{Shared, is_storing};
 use crate::authorizer::{AuthorizeError, Authorizer, Pending};
 use crate::governance::{Directory, RevocationError, Revocations, VerifiedRevocations};
 use crate::identity::{SpiffeId, VerifiedIdentity};
@@ -32,9 +33,10 @@ pub(crate) struct Registry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Halt {
-    /// One session, and what it delegated to.
+    /// One session, and what it delegated to; of another process, what it has delegated to here so far.
     Session(SessionId),
-    /// An agent instance, or a class of agents with all below it.
+    /// An agent instance, or a class of agents with all below it; and what they delegated, from another
+    /// process too.
     Agent(SpiffeId),
     /// Every session of the authorizer.
     Everything,
@@ -47,6 +49,22 @@ impl Halt {
             Self::Agent(class) => class.contains(agent),
             Self::Everything => true,
         }
+    }
+
+    /// Tells whether a session at `place` is concerned: itself, or one of another process that delegated to
+    /// it. Those of this process are asked about when it asks.
+    fn stops(&self, session: SessionId, place: &Place) -> bool {
+        let far = place.origin.iter().flat_map(|origin| &origin.token.delegation().hops);
+        self.concerns(Some(session), place.agent.id())
+            || far.into_iter().any(|hop| self.concerns(Some(hop.session), &hop.agent))
+    }
+
+    fn to_event(&self, why: &str) -> Result<Event, AuthorizeError> {
+        if why.is_empty() || why.len() > MAX_WHY || text::check_visible(why).is_err() {
+            return Err(AuthorizeError::Misuse("a halt says why in 1 to 512 visible bytes"));
+        }
+        let value = self.to_value(why).to_canonical();
+        Ok(Event { name: "halt", value, refused: None })
     }
 
     fn to_value(&self, why: &str) -> Value {
@@ -86,7 +104,7 @@ impl Shared {
             registry.sessions.retain(|_, sessions| !sessions.is_empty());
         }
         let agent = &live.place.agent;
-        let halted = registry.halted.iter().any(|halt| halt.concerns(Some(live.id), agent.id()));
+        let halted = registry.halted.iter().any(|halt| halt.stops(live.id, &live.place));
         let sessions = registry.sessions.entry(agent.id().as_str().into()).or_default();
         sessions.retain(|live| live.strong_count() > 0);
         // What came in between since this agent was checked stops the newcomer.
@@ -132,6 +150,13 @@ impl Shared {
 }
 
 impl Authorizer {
+    /// Refuses what another process delegated, where somebody on the way was halted here.
+    pub(crate) fn check_halted(&self, place: &Place, session: SessionId) -> Result<(), Reason> {
+        let registry = self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let halted = registry.halted.iter().any(|halt| halt.stops(session, place));
+        if halted { Err(Reason::SessionHalted) } else { Ok(()) }
+    }
+
     /// Stops sessions at once, whatever they ask for, and puts that on the chain of each. It is not taken
     /// back: what is to go on is opened anew, and for an agent or for everything by another authorizer.
     ///
@@ -142,6 +167,11 @@ impl Authorizer {
     /// Returns [`AuthorizeError`] when `why` is empty, too long or not visible, which stops nothing, and
     /// when lines could not be stored, by when everything has been stopped.
     pub fn halt(&self, halt: &Halt, why: &str) -> Result<usize, AuthorizeError> {
+        if is_storing() {
+            // A hook that is told of a breach stops it at once. What stands before on the chains is not stored
+            // yet, so that the lines wait for whoever stores next.
+            return self.halt_from_within(halt, why);
+        }
         self.shared.check_blocking()?;
         let lines = self.begin_halt(halt, why)?;
         let stopped = lines.len();
@@ -180,27 +210,39 @@ impl Authorizer {
     }
 
     fn begin_halt(&self, halt: &Halt, why: &str) -> Result<Vec<Vec<Pending<()>>>, AuthorizeError> {
-        if why.is_empty() || why.len() > MAX_WHY || text::check_visible(why).is_err() {
-            return Err(AuthorizeError::Misuse("a halt says why in 1 to 512 visible bytes"));
-        }
-        let concerned: Vec<Arc<Live>> = {
-            let mut registry = self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner);
-            if !matches!(halt, Halt::Session(_)) && !registry.halted.contains(halt) {
-                registry.halted.push(halt.clone());
-            }
-            let concerned = |live: &Arc<Live>| halt.concerns(Some(live.id), live.place.agent.id());
-            registry.open().filter(concerned).collect()
-        };
-        // All are stopped before the first line is written.
-        concerned.iter().for_each(|live| live.halted.store(true, Ordering::Release));
-        let value = halt.to_value(why).to_canonical();
-        let event = Event { name: "halt", value, refused: None };
+        let event = halt.to_event(why)?;
+        let concerned = self.stop(halt);
         let lines = concerned.iter().map(|live| match live.note(&event) {
             Ok(noted) => noted.earlier.into_iter().chain([noted.pending]).collect(),
             // It has been closed since, or can put nothing on record any more: it is stopped all the same.
             Err(_) => Vec::new(),
         });
         Ok(lines.collect())
+    }
+
+    /// Stops sessions from inside of a sink or a hook; their lines wait.
+    fn halt_from_within(&self, halt: &Halt, why: &str) -> Result<usize, AuthorizeError> {
+        let event = halt.to_event(why)?;
+        let concerned = self.stop(halt);
+        let written = concerned.iter().map(|live| live.note_later(&event));
+        // As elsewhere: what can put nothing on record any more is stopped all the same.
+        written.for_each(drop);
+        Ok(concerned.len())
+    }
+
+    /// Stops all sessions that are concerned, and returns them.
+    fn stop(&self, halt: &Halt) -> Vec<Arc<Live>> {
+        let concerned: Vec<Arc<Live>> = {
+            let mut registry = self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            if !matches!(halt, Halt::Session(_)) && !registry.halted.contains(halt) {
+                registry.halted.push(halt.clone());
+            }
+            let concerned = |live: &Arc<Live>| halt.stops(live.id, &live.place);
+            registry.open().filter(concerned).collect()
+        };
+        // All are stopped before the first line is written.
+        concerned.iter().for_each(|live| live.halted.store(true, Ordering::Release));
+        concerned
     }
 
     /// Takes a newer list of what is revoked. The next call of every session sees it, and permits that are

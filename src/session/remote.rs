@@ -295,6 +295,7 @@ impl Authorizer {
         let origin = Origin { token: token.clone(), subjects: verified.subjects(id) };
         let place = Place::far(own, above, principal, agent, origin, labels);
         self.check_revoked(&place, id)?;
+        self.check_halted(&place, id).map_err(OpenError::Refused)?;
         let mut redeemed = shared.redeemed.lock().unwrap_or_else(PoisonError::into_inner);
         redeemed.redeem(&verified, now).map_err(OpenError::Refused)?;
         drop(redeemed);
