@@ -791,6 +791,7 @@ mod tests {
         *domains.get_mut(Domain::Data) = data;
         *domains.get_mut(Domain::Application) = application;
         let used = Used {
+            delegates: 0,
             accelerator_seconds,
             actions,
             domains,
