@@ -1,5 +1,6 @@
 //! Opening a session, and going on with one of an earlier process.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,8 @@ use crate::identity::VerifiedIdentity;
 use crate::policy::{Principal, Snapshot};
 use crate::reason::Reason;
 use crate::receipt::{
-    BeginRecord, Group, SessionChain, SessionId, SessionReport, Turnstile, Verified, WriteError,
+    BeginRecord, Counters, Group, SessionChain, SessionId, SessionReport, Turnstile, Verified,
+    WriteError,
 };
 use crate::scope::{CompiledScope, Scope, ScopeError, TrustedScope};
 use crate::session::Session;
@@ -167,9 +169,11 @@ impl Authorizer {
     ///
     /// Counters and labels go on from the last receipt; permits of the earlier process are void. Which
     /// targets were touched is not in the counters, so that every target counts as new; for 60 seconds all
-    /// calls of the session count as made at its last line; money is rounded up to the millionth. What people
-    /// gave to the session beside its scope is gone; a standing grant or a declassification that was signed until now
-    /// is refused, because it may have been used.
+    /// calls of the session count as made at its last line; money is rounded up to the millionth. Of sessions
+    /// on scopes that were handed on from this one's, the labels stick here too, and all that those have used
+    /// whose last line is no older than this session's counts once more: some of it may not be in its counters.
+    /// What people gave to the session beside its scope is gone; a standing grant or a declassification that was
+    /// signed until now is refused, because it may have been used.
     ///
     /// # Errors
     ///
@@ -266,15 +270,19 @@ impl Authorizer {
         let begun = SessionChain::resume(&shared.key, &position, &secret, shared.openings, now);
         secret.zeroize();
         let (chain, line) = begun?;
+        let handed_on = HandedOn::of(stored, report);
         let ledger = match &position.after {
             Some(counters) => {
-                let calls = position.next_call.saturating_sub(1);
-                let counter = |name: &str| counters.get(name);
-                Ledger::resumed(&prepared.limits, calls, position.time, counter)
+                let calls = position.next_call.saturating_sub(1).saturating_add(handed_on.calls);
+                let counter = |name: &str| handed_on.on_top_of(counters.get(name), name);
+                let last = position.time.max(handed_on.last);
+                Ledger::resumed(&prepared.limits, calls, last, counter)
             }
             None => Ledger::default(),
         };
-        let touched = position.labels.iter().map(|label| label.as_str().into()).collect();
+        let own = position.labels.iter().map(|label| label.as_str().into());
+        let touched: BTreeSet<Box<str>> = own.chain(handed_on.labels).collect();
+        let touched = touched.into_iter().collect();
         // What was declassified is not known any more, so that all of it is seen.
         let labels = Labels::of(touched, Vec::new());
         let labels = labels.ok_or(OpenError::Resume("its labels are not in order"))?;
@@ -331,6 +339,50 @@ impl Authorizer {
         let live = Arc::new(live);
         self.shared.register(&live);
         Session { live }
+    }
+}
+
+/// What sessions on scopes that were handed on from a session's may have used and touched without a line of
+/// its own that says so.
+struct HandedOn<'a> {
+    labels: BTreeSet<Box<str>>,
+    /// Those whose use may not be in the counters of the session.
+    later: Vec<&'a Counters<'static>>,
+    calls: u64,
+    last: Timestamp,
+}
+
+impl<'a> HandedOn<'a> {
+    fn of(stored: &'a Verified, session: &SessionReport) -> Self {
+        let (labels, later) = (BTreeSet::new(), Vec::new());
+        let mut found = Self { labels, later, calls: 0, last: session.time };
+        // Whose delegate a session is, its lines do not say openly: the scope is what they have in common.
+        let below = |other: &&SessionReport| {
+            other.scope.len() > session.scope.len()
+                && other.scope.starts_with(&session.scope)
+                && other.begun >= session.begun
+        };
+        for other in stored.sessions.iter().filter(below) {
+            found.labels.extend(other.labels.iter().map(|label| Box::from(label.as_str())));
+            // What those below a delegate have used, it has used.
+            if other.scope.len() == session.scope.len() + 1 && other.time >= session.time {
+                found.later.extend(&other.after);
+                found.calls = found.calls.saturating_add(other.calls);
+                found.last = found.last.max(other.time);
+            }
+        }
+        found
+    }
+
+    /// A counter of the session with what may not be in it.
+    fn on_top_of(&self, own: Option<u64>, name: &str) -> Option<u64> {
+        let more = self.later.iter().filter_map(|counters| counters.get(name));
+        match (own, more.fold(0, u64::saturating_add)) {
+            (own, 0) => own,
+            (Some(own), more) => Some(own.saturating_add(more)),
+            // Domains, tools and money that the session has not used have no counter; the others must.
+            (None, more) => (name.contains(':') || name == "spend_unknown").then_some(more),
+        }
     }
 }
 
