@@ -30,6 +30,7 @@ mod guard;
 mod history;
 mod hostile;
 mod identity;
+mod interleavings;
 mod leases;
 mod policy_laws;
 mod regressions;
@@ -43,5 +44,4 @@ mod shell_gates;
 mod shell_hostile;
 mod shell_laws;
 mod stops;
-
 mod support;
