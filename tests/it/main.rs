@@ -25,6 +25,7 @@ mod delegation;
 mod delegation_token;
 mod elevations;
 mod evidence;
+mod governed_laws;
 #[cfg(feature = "macros")]
 mod guard;
 mod history;
