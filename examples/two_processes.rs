@@ -71,10 +71,11 @@ fn planner() -> Done {
     let to = SpiffeId::parse(TESTER)?;
     let within = Duration::from_secs(60);
     let handover = Handover { scope: &narrow, to: &to, audience, budget, within };
-    let token = session.hand_over(&handover, &*host.key)?.as_compact();
-    println!("planner  hands on three of its five actions: a token of {} bytes", token.len());
+    let token = session.hand_over(&handover, &*host.key)?;
+    let compact = token.as_compact();
+    println!("planner  hands on three of its five actions: a token of {} bytes", compact.len());
     ask("planner", &session, SendMessage::new("email", ["team@example.org"]))?;
-    writeln!(there, "{token}")?;
+    writeln!(there, "{compact}")?;
 
     // What the other process says, and what it signs at the end.
     let returned = loop {

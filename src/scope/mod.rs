@@ -12,6 +12,7 @@ pub mod descriptor;
 pub(crate) mod error;
 pub(crate) mod grants;
 mod labels;
+mod limits;
 mod lint;
 mod lint_child;
 pub(crate) mod pattern;
@@ -28,13 +29,15 @@ use crate::value::{self, Value};
 pub use self::chain::check_child;
 pub use self::check::Rule;
 pub use self::compiled::{
-    CompiledScope, DEFAULT_ACTIONS, DEFAULT_DELEGATES, DEFAULT_DENIALS, DEFAULT_DISTINCT_TARGETS,
-    DEFAULT_PER_MINUTE, MAX_DELEGATES, MAX_DELEGATION_DEPTH, MAX_INTEGER, MAX_LIFETIME,
-    MAX_LIMITED_TOOLS, MAX_LIST, MAX_NAME_BYTES, MAX_PURPOSE_BYTES, TaskLimits,
+    CompiledScope, MAX_INTEGER, MAX_LIFETIME, MAX_LIST, MAX_NAME_BYTES, MAX_PURPOSE_BYTES,
 };
 pub use self::descriptor::{Descriptor, DomainLimits};
 pub use self::error::ScopeError;
 pub use self::labels::MAX_LABELS_OF_ENTRY;
+pub use self::limits::{
+    DEFAULT_ACTIONS, DEFAULT_DELEGATES, DEFAULT_DENIALS, DEFAULT_DISTINCT_TARGETS,
+    DEFAULT_PER_MINUTE, MAX_DELEGATES, MAX_DELEGATION_DEPTH, MAX_LIMITED_TOOLS, TaskLimits,
+};
 pub use self::lint::{Warning, lint};
 pub use self::lint_child::lint_child;
 pub use self::pattern::{MAX_PATTERN_BYTES, PatternError};
