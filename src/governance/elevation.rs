@@ -34,6 +34,10 @@ pub const MAX_JUSTIFICATION_CHARS: usize = 500;
 /// The most elevations of one session at a time, those that still lack signatures included.
 pub const MAX_ELEVATIONS: usize = 8;
 
+/// The longest that the elevations of one session are at a time, in bytes of what was signed: they stand in the
+/// facts of each call, which an opening must be able to hold.
+pub const MAX_ELEVATION_BYTES: usize = 128 << 10;
+
 /// What an elevation says, before it is signed.
 #[derive(Debug, Clone)]
 pub struct ElevationDraft {
@@ -312,7 +316,9 @@ impl Elevations {
             return Err(Reason::ElevationPastScope.into());
         }
         let place = self.entries.iter().position(|entry| entry.elevation.id == elevation.id);
-        let full = self.entries.len() >= MAX_ELEVATIONS;
+        let bytes = self.entries.iter().map(|entry| entry.elevation.signed.as_str().len());
+        let bytes = bytes.sum::<usize>().saturating_add(elevation.signed.as_str().len());
+        let full = self.entries.len() >= MAX_ELEVATIONS || bytes > MAX_ELEVATION_BYTES;
         let mut added = None;
         let entry = match place.and_then(|place| self.entries.get_mut(place)) {
             Some(entry) if entry.ended => return Err(Reason::ElevationEnded.into()),

@@ -36,8 +36,8 @@ pub use self::directory::{
     Directory, DirectoryError, MAX_ID_BYTES, MAX_PEOPLE, MAX_PER_PERSON, Person, PersonKind,
 };
 pub use self::elevation::{
-    Elevated, Elevation, ElevationDraft, ElevationError, Elevations, MAX_ELEVATIONS,
-    MAX_JUSTIFICATION_CHARS, MIN_JUSTIFICATION_CHARS,
+    Elevated, Elevation, ElevationDraft, ElevationError, Elevations, MAX_ELEVATION_BYTES,
+    MAX_ELEVATIONS, MAX_JUSTIFICATION_CHARS, MIN_JUSTIFICATION_CHARS,
 };
 pub use self::fragment::Fragment;
 pub use self::lease::{LeaseTerms, Leases, MAX_LEASE, MAX_LEASES, SecretLease};

@@ -30,6 +30,7 @@ mod governed_laws;
 mod guard;
 mod history;
 mod hostile;
+mod hostile_governance;
 mod identity;
 mod interleavings;
 mod leases;
