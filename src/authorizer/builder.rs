@@ -25,7 +25,7 @@ use crate::time::{Clock, ClockError, SystemClock};
 const PERMIT_LIFETIME: Duration = Duration::from_secs(30);
 
 /// The longest life of a permit that can be asked for.
-const MAX_PERMIT_LIFETIME: Duration = Duration::from_secs(3600);
+pub(super) const MAX_PERMIT_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Waits for [`policy`](AuthorizerBuilder::policy).
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::action::record::{Members, flag, open, parse, text, whole, write_texts};
 use crate::action::{Domain, Effect, PerDomain, Provenance, RecordError};
+use crate::authorizer::builder::MAX_PERMIT_LIFETIME;
 use crate::authorizer::gates::{Added, Approved, Question};
 use crate::authorizer::witness::Transcript;
 use crate::governance::labels::Labels;
@@ -319,7 +320,7 @@ impl Facts {
                 true => None,
                 false => Some(Transcript::read(paths, "paths")?),
             },
-            permit_lifetime: Duration::from_millis(members.whole("permit_millis")?),
+            permit_lifetime: read_lifetime(members.whole("permit_millis")?)?,
             provenance: provenance
                 .ok_or_else(|| RecordError::new("", "provenance", "is no known word"))?,
             purpose: members.text("purpose")?.into(),
@@ -393,6 +394,13 @@ fn read_added(value: Option<&Value>) -> Result<Vec<AddedFacts>, RecordError> {
         Ok(added)
     };
     list.ok_or_else(wrong)?.iter().map(read).collect()
+}
+
+/// No authorizer gives out a permit that lives longer.
+fn read_lifetime(millis: u64) -> Result<Duration, RecordError> {
+    let lifetime = Duration::from_millis(millis);
+    let long = || RecordError::new("", "permit_millis", "is longer than a permit may live");
+    if lifetime > MAX_PERMIT_LIFETIME { Err(long()) } else { Ok(lifetime) }
 }
 
 fn read_budget(value: Option<&Value>) -> Result<Option<Budget>, RecordError> {

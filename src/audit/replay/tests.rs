@@ -118,6 +118,7 @@ fn facts_have_exactly_their_members() {
     check("paths", r#"{"/a":"directory"}"#);
     check("paths", r#"{"/a":{"link":"b","x":"c"}}"#);
     check("spend", "{}");
+    check("permit_millis", "3600001");
     check("tools", "{}");
     check("refused", "[]");
     check("refused", "[1]");
