@@ -18,11 +18,13 @@ use crate::governance::temporal::Temporal;
 use crate::governance::{Directory, Generation, Redeemed, Revocations};
 use crate::identity::SpiffeId;
 use crate::policy::{PrincipalGroup, Snapshot};
+use crate::reason::Reason;
 use crate::receipt::{
     AsyncReceiptSink, Checkpoint, EpochKey, Group, Journal, Openings, ReceiptSink, SessionId,
     Turnstile, WriteError,
 };
 use crate::scope::{CompiledScope, Scope, ScopeError};
+use crate::session::OpenError;
 use crate::time::{Clock, Timestamp};
 
 /// Who stores the lines.
@@ -151,6 +153,18 @@ impl Shared {
         }
         known.insert(digest, Arc::downgrade(&prepared));
         Ok(prepared)
+    }
+
+    /// Reads the clock for what is to begin: never before what is on record, or what was over would begin
+    /// again.
+    pub(crate) fn now_after_journal(&self) -> Result<Timestamp, OpenError> {
+        // Held while the clock is read, so that threads do not overtake each other.
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now().map_err(AuthorizeError::from)?;
+        match now < journal.position().time {
+            true => Err(OpenError::Refused(Reason::SessionClockBackwards)),
+            false => Ok(now),
+        }
     }
 
     /// Writes lines of the journal at `now`, or later where the journal is ahead.

@@ -303,7 +303,7 @@ impl Authorizer {
         scope: &Scope,
         agent: &VerifiedIdentity,
     ) -> Result<(Arc<Prepared>, Principal, Timestamp), OpenError> {
-        let now = self.shared.clock.now().map_err(AuthorizeError::from)?;
+        let now = self.shared.now_after_journal()?;
         self.shared.check_instance(agent, now).map_err(OpenError::Refused)?;
         let prepared = self.shared.prepare(scope).map_err(OpenError::Scope)?;
         let scope = &prepared.scope;

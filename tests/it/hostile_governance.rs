@@ -20,7 +20,7 @@ use countersign::receipt::{
     Group, IdentityKey, MemorySink, Opening, ReceiptSink, SessionId, SinkError, Verifier,
 };
 use countersign::scope::Scope;
-use countersign::session::{Act, ActError, Handover, HandoverError};
+use countersign::session::{Act, ActError, Handover, HandoverError, OpenError};
 use countersign::testing::{self, NOW, TestClock};
 use countersign::time::Timestamp;
 use countersign::value::Value;
@@ -697,4 +697,26 @@ fn large_elevations_leave_facts_that_can_be_read() {
     for opening in house.sink.inner.openings() {
         assert_eq!(Opening::parse(&opening.to_line()).as_ref(), Ok(&opening));
     }
+}
+
+// Clocks.
+
+#[test]
+fn a_scope_that_was_over_does_not_begin_again_when_the_clock_steps_back() {
+    let house = House::new();
+    let authorizer = house.authorizer();
+    let scope = top();
+    let session = open(&authorizer, &scope);
+    house.clock.set(after(scope_end(&scope), 1));
+    assert_eq!(ask(&session, ReadData::new("a")), "session.expired");
+    session.close().unwrap();
+    house.clock.set(NOW);
+    match authorizer.open(&scope.dangerous().trust_unsigned(), testing::agent()) {
+        Err(OpenError::Refused(reason)) => assert_eq!(reason, Reason::SessionClockBackwards),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn scope_end(scope: &Scope) -> Timestamp {
+    Timestamp::parse_rfc3339(&scope.descriptor().expires).unwrap()
 }
