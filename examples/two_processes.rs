@@ -58,7 +58,7 @@ fn planner() -> Done {
     // Administrators pin each other's keys; here the first line brings them.
     let hello = line(&mut from_there)?;
     let (audience, key) = hello.split_once(' ').ok_or("the child does not say who it is")?;
-    let authorizer = host.authorizer(key)?;
+    let authorizer = host.authorizer(key, false)?;
 
     let scope = Scope::parse(planner_scope()?.as_bytes())?;
     // This host answers for the file.
@@ -106,7 +106,7 @@ fn planner() -> Done {
 /// The second process. What it prints goes to the first.
 fn tester(planner: &str) -> Done {
     let host = Host::new()?;
-    let authorizer = host.authorizer(planner)?;
+    let authorizer = host.authorizer(planner, true)?;
     println!("{} {}", authorizer.audience(), host.key.trusted());
     let token = line(&mut io::stdin().lock())?;
     let token = DelegationToken::parse_compact(&token)?;
@@ -146,11 +146,11 @@ impl Host {
         Ok(Self { key, receipts: Arc::default(), policy: Authored::baseline().load()? })
     }
 
-    /// An authorizer that knows one other, by its key.
-    fn authorizer(&self, other: &str) -> Done<Authorizer> {
+    /// An authorizer that knows one other, by its key, and whether that one's word hands scopes on.
+    fn authorizer(&self, other: &str, delegates: bool) -> Done<Authorizer> {
         let directory = format!(
-            r#"{{ "directory": "countersign/directory/v1",
-                "authorizers": [{{ "key": "{other}", "trust_domain": "example.org" }}] }}"#
+            r#"{{ "directory": "countersign/directory/v1", "authorizers": [
+                {{ "key": "{other}", "trust_domain": "example.org", "delegates": {delegates} }}] }}"#
         );
         Ok(Authorizer::builder()
             .policy(self.policy.clone())

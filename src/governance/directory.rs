@@ -63,7 +63,14 @@ struct Inner {
     people: Vec<Person>,
     /// By key, the place of its person.
     keys: HashMap<[u8; 32], usize>,
-    authorizers: BTreeMap<[u8; 32], Box<str>>,
+    authorizers: BTreeMap<[u8; 32], Peer>,
+}
+
+/// Another authorizer: of which trust domain, and whether its word hands scopes on.
+#[derive(Debug, PartialEq, Eq)]
+struct Peer {
+    trust_domain: Box<str>,
+    delegates: bool,
 }
 
 /// What kind of party a person is. Agents are in no directory.
@@ -197,6 +204,8 @@ struct RawPerson {
 struct RawAuthorizer {
     key: String,
     trust_domain: String,
+    #[serde(default)]
+    delegates: bool,
 }
 
 impl Directory {
@@ -230,18 +239,18 @@ impl Directory {
             people.push(person);
         }
         let mut authorizers = BTreeMap::new();
-        for RawAuthorizer { key, trust_domain } in raw.authorizers {
+        for RawAuthorizer { key, trust_domain, delegates } in raw.authorizers {
             let id = || text::excerpt(&trust_domain);
             let class = SpiffeId::parse(&format!("spiffe://{trust_domain}"))
                 .map_err(|source| DirectoryError::Class { id: id(), source })?;
             let key = TrustedKey::parse_hex(&key)
                 .map_err(|source| DirectoryError::Key { id: id(), source })?;
             let taken = keys.contains_key(key.as_bytes());
-            let domain = class.trust_domain().into();
+            let peer = Peer { trust_domain: class.trust_domain().into(), delegates };
             if !class.path().is_empty() {
                 return Err(bad_id(&trust_domain, "it is no trust domain"));
             }
-            if taken || authorizers.insert(*key.as_bytes(), domain).is_some() {
+            if taken || authorizers.insert(*key.as_bytes(), peer).is_some() {
                 return Err(DirectoryError::SharedKey { id: id() });
             }
         }
@@ -263,10 +272,23 @@ impl Directory {
         self.inner.people.get(*self.inner.keys.get(key.as_bytes())?)
     }
 
-    /// Finds the trust domain of the authorizer that has `key` as its identity key.
+    /// Finds the trust domain of the authorizer that signs with `key`, such as what came back of a delegation.
     #[must_use]
     pub fn authorizer(&self, key: &TrustedKey) -> Option<&str> {
-        self.inner.authorizers.get(key.as_bytes()).map(AsRef::as_ref)
+        self.inner.authorizers.get(key.as_bytes()).map(|peer| &*peer.trust_domain)
+    }
+
+    /// Finds the trust domain of the authorizer that signs with `key`, where its word hands scopes on
+    /// (`"delegates": true`).
+    ///
+    /// # Security
+    ///
+    /// The scopes of a token stand on the word of who signs it: such a key can hand on whatever its trust
+    /// domain could have been given. One that only takes delegations up needs no more than to sign returns.
+    #[must_use]
+    pub fn delegator(&self, key: &TrustedKey) -> Option<&str> {
+        let peer = self.inner.authorizers.get(key.as_bytes()).filter(|peer| peer.delegates);
+        peer.map(|peer| &*peer.trust_domain)
     }
 
     /// Iterates over all people, in the order of the document.
@@ -366,6 +388,7 @@ mod tests {
         assert!(directory.person(&trusted(3)).is_none());
         assert!(directory.person(&trusted(9)).is_none());
         assert_eq!(directory.authorizer(&trusted(9)), Some("other.example"));
+        assert_eq!(directory.delegator(&trusted(9)), None);
         assert_eq!(directory.authorizer(&trusted(1)), None);
         assert!(Directory::empty().person(&trusted(1)).is_none());
     }

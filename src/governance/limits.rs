@@ -79,6 +79,8 @@ pub struct Ledger {
     domains: PerDomain<u64>,
     /// To how many others the session has delegated.
     delegates: u64,
+    /// Proposals a minute that other processes may make.
+    handed_rate: u64,
     denials: u64,
     egress_bytes: u64,
     accelerator_seconds: u64,
@@ -146,6 +148,7 @@ impl Ledger {
             actions: past.used.actions,
             domains: past.used.domains,
             delegates: past.used.delegates,
+            handed_rate: 0,
             denials: past.used.denials,
             egress_bytes: past.used.egress_bytes,
             accelerator_seconds: past.used.accelerator_seconds,
@@ -186,7 +189,8 @@ impl Ledger {
     /// Returns how many proposals the rate window holds, that of the call among them; a number above
     /// the limit stands for all above it.
     pub(crate) fn proposals(&self) -> u64 {
-        self.forgotten_proposals.saturating_add(self.window.len() as u64)
+        let here = self.forgotten_proposals.saturating_add(self.window.len() as u64);
+        here.saturating_add(self.handed_rate)
     }
 
     /// Returns what was spent, by currency, where that is known.

@@ -221,7 +221,7 @@ mod tests {
             r#"{{"directory":"countersign/directory/v1","people":[
                 {{"id":"user:dana@example.org","kind":"human","keys":["{}","{}"],"issues":["spiffe://other.example","spiffe://example.org/agent"]}},
                 {{"id":"user:erin@example.org","kind":"human","keys":["{}"],"issues":["spiffe://example.org/agent/tester"]}}],
-                "authorizers":[{{"key":"{}","trust_domain":"example.org"}}]}}"#,
+                "authorizers":[{{"key":"{}","trust_domain":"example.org","delegates":true}}]}}"#,
             key(1).trusted(),
             key(2).trusted(),
             key(3).trusted(),

@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 /// Under what name actions are hashed, so that an approval is of one exact action.
 const ACTION_CONTEXT: &str = "countersign 2026-11 action v1";
 
+/// The most approvals that the lines of one call name.
+const MAX_USED: usize = 256;
+
 /// Pure tables; whoever changes them puts the act on the chain.
 #[derive(Debug)]
 pub(crate) struct Governed {
@@ -141,6 +144,10 @@ impl Governed {
             (&one.quorum, &one.approver, one.id).cmp(&(&other.quorum, &other.approver, other.id))
         });
         given.used.dedup();
+        if given.used.len() > MAX_USED {
+            // More than a line can name is nobody's word: the call stays deferred.
+            return Given { withheld: given.withheld, ..Given::default() };
+        }
         given
     }
 

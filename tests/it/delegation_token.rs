@@ -27,7 +27,7 @@ fn key() -> IdentityKey {
 
 fn directory() -> Directory {
     let text = format!(
-        r#"{{"directory":"countersign/directory/v1","authorizers":[{{"key":"{}","trust_domain":"{DOMAIN}"}}]}}"#,
+        r#"{{"directory":"countersign/directory/v1","authorizers":[{{"key":"{}","trust_domain":"{DOMAIN}","delegates":true}}]}}"#,
         key().trusted()
     );
     Directory::parse(text.as_bytes()).unwrap()

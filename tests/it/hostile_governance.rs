@@ -45,7 +45,7 @@ const POLICIES: &str = r#"
 fn directory() -> Directory {
     let text = format!(
         r#"{{"directory":"countersign/directory/v1",
-            "authorizers":[{{"key":"{}","trust_domain":"example.org"}}],
+            "authorizers":[{{"key":"{}","trust_domain":"example.org","delegates":true}}],
             "people":[
             {{"id":"user:ann","kind":"human","keys":["{}"],"roles":["sre"]}},
             {{"id":"user:root","kind":"human","keys":["{}"],"revokes":true}}]}}"#,

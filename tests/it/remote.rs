@@ -29,12 +29,17 @@ fn signing_key(seed: u8) -> IdentityKey {
     IdentityKey::from_seed(&[seed; 32])
 }
 
-/// Both sides know the keys with which authorizers of both trust domains sign tokens and returns.
+/// Both sides know the keys with which authorizers of both trust domains sign tokens and returns, and one that
+/// signs returns alone.
 fn directory() -> Directory {
     let known = |seed: u8, domain: &str| {
-        format!(r#"{{"key":"{}","trust_domain":"{domain}"}}"#, signing_key(seed).trusted())
+        format!(
+            r#"{{"key":"{}","trust_domain":"{domain}","delegates":true}}"#,
+            signing_key(seed).trusted()
+        )
     };
-    let authorizers = [known(51, "example.org"), known(52, "other.example")].join(",");
+    let returns = known(53, "example.org").replace("true", "false");
+    let authorizers = [known(51, "example.org"), known(52, "other.example"), returns].join(",");
     let text =
         format!(r#"{{"directory":"countersign/directory/v1","authorizers":[{authorizers}]}}"#);
     Directory::parse(text.as_bytes()).unwrap()
@@ -302,4 +307,42 @@ fn how_often_a_session_has_delegated_survives_a_restart() {
         other => panic!("{other:?}"),
     }
     here.holds(&[&top, &narrow]);
+}
+
+/// Scopes stand on the word of who signs the token: a delegate's key for returns makes no chain of its own.
+#[test]
+fn a_key_for_returns_hands_nothing_on() {
+    let pair = pair(READER, "[]");
+    let (to, reader) = agent(&format!("{READER}/1"));
+    let token = pair.token(&to).unwrap();
+    let forged = DelegationToken::sign(token.delegation(), &signing_key(53)).unwrap();
+    pair.refused(&forged, reader.clone(), Reason::DelegationIssuer);
+    let far = pair.there.authorizer.open_delegated(&token, reader).unwrap();
+    let returned = far.sign_return(true, &signing_key(53)).unwrap();
+    pair.session.take_return(&token, returned.as_str().as_bytes()).unwrap();
+}
+
+#[test]
+fn the_rate_is_handed_over_once() {
+    let mut pair = pair(READER, "[]");
+    let mut slow = pair.top.descriptor().clone();
+    slow.limits.per_minute = Some(15);
+    slow.limits.denials = Some(50);
+    pair.top = Scope::from_descriptor(&slow).unwrap();
+    let mut narrow = pair.narrow.descriptor().clone();
+    narrow.parent = Some(pair.top.digest().to_string());
+    pair.narrow = Scope::from_descriptor(&narrow).unwrap();
+    let trusted = pair.top.dangerous().trust_unsigned();
+    pair.session = pair.here.authorizer.open(&trusted, testing::agent()).unwrap();
+    let (to, _) = agent(&format!("{READER}/1"));
+    pair.token(&to).unwrap();
+    match pair.token(&to) {
+        Err(HandoverError::Act(error)) => assert_eq!(error.reason(), Some(Reason::LimitRate)),
+        other => panic!("{other:?}"),
+    }
+    for _ in 0..5 {
+        assert!(read(&pair.session, "src/a.rs").is_empty());
+    }
+    assert_eq!(read(&pair.session, "src/a.rs"), [Reason::LimitRate]);
+    pair.here.holds(&[&pair.top, &pair.narrow]);
 }

@@ -17,7 +17,7 @@ fn directory() -> Directory {
     let text = format!(
         r#"{{"directory":"countersign/directory/v1",
             "people":[{{"id":"user:dana@example.org","kind":"human","keys":["{}"],"revokes":true}}],
-            "authorizers":[{{"key":"{}","trust_domain":"example.org"}},{{"key":"{}","trust_domain":"other.example"}}]}}"#,
+            "authorizers":[{{"key":"{}","trust_domain":"example.org","delegates":true}},{{"key":"{}","trust_domain":"other.example","delegates":true}}]}}"#,
         key(3).trusted(),
         key(1).trusted(),
         key(2).trusted(),

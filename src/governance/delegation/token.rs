@@ -174,7 +174,7 @@ pub struct Delegation {
 /// // There: the authorizer that knows the other one's key.
 /// let directory = Directory::parse(format!(r#"{{
 ///     "directory": "countersign/directory/v1",
-///     "authorizers": [{{"key": "{}", "trust_domain": "example.org"}}]
+///     "authorizers": [{{"key": "{}", "trust_domain": "example.org", "delegates": true}}]
 /// }}"#, key.trusted()).as_bytes())?;
 /// let read = DelegationToken::parse_compact(&token.as_compact())?;
 /// let verified = read.verify(&directory, NOW, "builder", &[])?;
@@ -412,7 +412,7 @@ impl DelegationToken {
     ) -> Result<(), Reason> {
         let said = &self.delegation;
         let from = said.hops.last().map(|hop| hop.agent.trust_domain());
-        if from.is_none() || directory.authorizer(self.key()) != from {
+        if from.is_none() || directory.delegator(self.key()) != from {
             return Err(Reason::DelegationIssuer);
         }
         if *said.audience != *audience {

@@ -32,7 +32,7 @@ impl Ledger {
         let targets = self.distinct_targets();
         let rules = [
             (fits(self.actions, budget.actions, limits.actions), Reason::LimitActions),
-            (budget.per_minute <= limits.per_minute, Reason::LimitRate),
+            (fits(self.proposals(), budget.per_minute, limits.per_minute), Reason::LimitRate),
             (
                 fits(self.denials, budget.denials.saturating_add(1), limits.denials),
                 Reason::LimitDenials,
@@ -81,6 +81,7 @@ impl Ledger {
     pub(crate) fn hand_over(&mut self, budget: &Budget, limits: &SessionLimits) {
         let add = |used: &mut u64, more: u64| *used = used.saturating_add(more);
         add(&mut self.actions, budget.actions);
+        add(&mut self.handed_rate, budget.per_minute);
         add(&mut self.denials, budget.denials);
         add(&mut self.forgotten_targets, budget.distinct_targets);
         add(&mut self.egress_bytes, budget.egress_bytes);
