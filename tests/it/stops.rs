@@ -332,9 +332,12 @@ fn the_breaker_is_told_once() {
     site.holds();
 }
 
+/// What a hook does with what it is told of.
+type Meddling = dyn Fn(&Authorizer, &Session) + Send + Sync;
+
 /// A hook that does something with the authorizer.
 struct Meddler {
-    run: Box<dyn Fn(&Authorizer, &Session) + Send + Sync>,
+    run: Box<Meddling>,
     at: Arc<Mutex<Option<(Authorizer, Session)>>>,
 }
 
