@@ -496,10 +496,10 @@ fn an_engine_of_the_host_refuses_by_what_came_before() {
 /// stand beside those of its manifest.
 fn baseline(labels: &str, rules: &str) -> House {
     let manifest = include_str!("../../policies/baseline/manifest.json");
-    let own = r#"[{ "kind": "UseSecret", "labels": ["secret"] }"#;
-    assert!(manifest.contains(own));
+    let end = r#""limits": {}"#;
+    assert!(manifest.contains(end));
     let files = [
-        ("manifest.json", manifest.replace(own, &format!("{own}{rules}"))),
+        ("manifest.json", manifest.replace(end, &format!("{end}, \"labels\": [{rules}]"))),
         ("schema.cedarschema", include_str!("../../policies/baseline/schema.cedarschema").into()),
         ("policies.cedar", include_str!("../../policies/baseline/policies.cedar").into()),
         ("cases.json", include_str!("../../policies/baseline/cases.json").into()),
@@ -541,10 +541,11 @@ fn in_the_baseline_a_secret_that_was_read_is_not_sent_out() {
         assert_eq!(run(&session, api()), "policy.forbid");
     }
     assert_eq!(run(&session, ReadData::new("src/main.rs")), "allow");
-    // So it is with one that was used, and what is personal needs its owner.
+    // One that was used was not read: what it opens can still be reached.
     let session = house.open();
     assert_eq!(run(&session, UseSecret::new("npm/publish", "npm")), "allow");
-    assert_eq!(run(&session, message()), "policy.forbid");
+    assert_eq!(run(&session, message()), "allow");
+    // What is personal needs its owner.
     let session = house.open();
     assert_eq!(run(&session, ReadData::table("crm.orders")), "allow");
     assert_eq!(run(&session, message()), "defer data-owner");
@@ -553,7 +554,7 @@ fn in_the_baseline_a_secret_that_was_read_is_not_sent_out() {
 
 #[test]
 fn in_the_baseline_nothing_irreversible_follows_untrusted_input() {
-    let output = r#", {"tools": "open_world", "output": ["untrusted-input"]}"#;
+    let output = r#"{"tools": "open_world", "output": ["untrusted-input"]}"#;
     let house = baseline(SECRETS, output);
     let fetch = || call("fetch");
     let session = house.open();
