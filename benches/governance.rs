@@ -89,7 +89,7 @@ fn open(criterion: &mut Criterion) {
         b.iter_batched(
             agent,
             |agent| {
-                let scope = SignedScope::parse(signed.as_bytes()).unwrap();
+                let scope = SignedScope::parse_known(signed.as_bytes(), &directory).unwrap();
                 let scope = scope.verify(&directory, NOW, None).unwrap();
                 desk.authorizer.open(&scope, agent).unwrap()
             },

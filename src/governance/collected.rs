@@ -15,30 +15,46 @@ pub(super) enum Fault {
     TooMany,
 }
 
+/// The most documents of one table that wait for more people and that one person alone has signed: with more,
+/// one of several people whom it takes could fill the table for all of them.
+pub(super) const MAX_WAITING: usize = 2;
+
 /// The signatures under one body, at most one of each person.
 #[derive(Debug, Default)]
-pub(super) struct Collected(Vec<Signed>);
+pub(super) struct Collected {
+    signed: Vec<Signed>,
+    /// How many people were missing after the last signature.
+    missing: u32,
+}
 
 impl Collected {
-    /// Takes one more. Those that do not hold make room when there is none: they may hold again later.
+    /// Takes one more, and returns how many people are still missing. Those that do not hold make room when there
+    /// is none: they may hold again later.
     pub(super) fn add(
         &mut self,
         signed: &Signed,
         quorum: &Quorum,
         moment: &Moment<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<u32, Fault> {
         let person = check(signed, quorum, moment)?;
         if self.holding(quorum, moment).any(|(_, other)| *other == *person) {
             return Err(Fault::Duplicate);
         }
-        if self.0.len() >= MAX_VOTES {
-            self.0.retain(|other| check(other, quorum, moment).is_ok());
+        if self.signed.len() >= MAX_VOTES {
+            self.signed.retain(|other| check(other, quorum, moment).is_ok());
         }
-        if self.0.len() >= MAX_VOTES {
+        if self.signed.len() >= MAX_VOTES {
             return Err(Fault::TooMany);
         }
-        self.0.push(signed.clone());
-        Ok(())
+        self.signed.push(signed.clone());
+        self.missing = self.tally(quorum, moment).missing();
+        Ok(self.missing)
+    }
+
+    /// Whether the one who signed `other` has signed here, nobody else has, and more people are to.
+    pub(super) fn waits_after(&self, other: &Signed, moment: &Moment<'_>) -> bool {
+        let person = |signed: &Signed| moment.directory.person(signed.key()).map(|it| &it.id);
+        self.missing > 0 && self.signed.iter().all(|signed| person(signed) == person(other))
     }
 
     /// Counts those that hold at this moment.
@@ -64,7 +80,7 @@ impl Collected {
         quorum: &Quorum,
         moment: &Moment<'a>,
     ) -> impl Iterator<Item = (&'a Signed, &'a str)> {
-        self.0.iter().filter_map(|signed| Some((signed, check(signed, quorum, moment).ok()?)))
+        self.signed.iter().filter_map(|signed| Some((signed, check(signed, quorum, moment).ok()?)))
     }
 }
 

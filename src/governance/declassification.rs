@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::governance::approval::MAX_SCOPES;
 use crate::governance::body::{self, Body, BodyError};
 use crate::governance::elevation::{MAX_JUSTIFICATION_CHARS, MIN_JUSTIFICATION_CHARS};
-use crate::governance::{DocumentError, DocumentKind, Moment, Refusal, Signed, Tally};
+use crate::governance::{Directory, DocumentError, DocumentKind, Moment, Refusal, Signed, Tally};
 use crate::policy::ElevationRules;
 use crate::reason::Reason;
 use crate::receipt::{SessionId, SignError, Signer};
@@ -100,7 +100,15 @@ impl Declassification {
     ///
     /// Returns [`DeclassificationError`]; the first thing that is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, DeclassificationError> {
-        Ok(Self::read(Signed::parse(DocumentKind::Declassification, text)?)?)
+        Self::parse_known(text, &Directory::empty())
+    }
+
+    /// Parses as [`parse`](Self::parse) does, without checking a key again that `directory` has.
+    pub(crate) fn parse_known(
+        text: &[u8],
+        directory: &Directory,
+    ) -> Result<Self, DeclassificationError> {
+        Ok(Self::read(Signed::parse_known(DocumentKind::Declassification, text, directory)?)?)
     }
 
     fn read(signed: Signed) -> Result<Self, BodyError> {

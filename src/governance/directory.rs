@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::digest::Digest;
+use crate::digest::{self, Digest};
 use crate::identity::{SpiffeId, SpiffeIdError};
 use crate::receipt::{KeyError, TrustedKey};
 use crate::text;
@@ -270,6 +270,16 @@ impl Directory {
     #[must_use]
     pub fn person(&self, key: &TrustedKey) -> Option<&Person> {
         self.inner.people.get(*self.inner.keys.get(key.as_bytes())?)
+    }
+
+    /// Finds the key of a person by its 64 hex digits.
+    pub(super) fn key(&self, hex: &str) -> Option<TrustedKey> {
+        let mut bytes = [0; 32];
+        if !digest::parse_hex(hex, &mut bytes) {
+            return None;
+        }
+        let person = self.inner.people.get(*self.inner.keys.get(&bytes)?)?;
+        person.keys.iter().find(|key| *key.as_bytes() == bytes).copied()
     }
 
     /// Finds the trust domain of the authorizer that signs with `key`, such as what came back of a delegation.

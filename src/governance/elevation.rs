@@ -10,9 +10,9 @@ use crate::digest::Digest;
 use crate::governance::approval::quorum::Ineligible;
 use crate::governance::approval::{Moment, Refusal, Used};
 use crate::governance::body::{self, Body, BodyError};
-use crate::governance::collected::{Collected, Fault};
+use crate::governance::collected::{Collected, Fault, MAX_WAITING};
 use crate::governance::standing::Countersigned;
-use crate::governance::{DocumentError, DocumentKind, Fragment, Signed};
+use crate::governance::{Directory, DocumentError, DocumentKind, Fragment, Signed};
 use crate::policy::{ElevationRule, ElevationRules, Quorum};
 use crate::reason::Reason;
 use crate::receipt::{SignError, Signer};
@@ -152,7 +152,12 @@ impl Elevation {
     ///
     /// Returns [`ElevationError`]; the first thing that is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, ElevationError> {
-        Ok(Self::read(Signed::parse(DocumentKind::Elevation, text)?)?)
+        Self::parse_known(text, &Directory::empty())
+    }
+
+    /// Parses as [`parse`](Self::parse) does, without checking a key again that `directory` has.
+    pub(crate) fn parse_known(text: &[u8], directory: &Directory) -> Result<Self, ElevationError> {
+        Ok(Self::read(Signed::parse_known(DocumentKind::Elevation, text, directory)?)?)
     }
 
     fn read(signed: Signed) -> Result<Self, BodyError> {
@@ -319,6 +324,10 @@ impl Elevations {
         let bytes = self.entries.iter().map(|entry| entry.elevation.signed.as_str().len());
         let bytes = bytes.sum::<usize>().saturating_add(elevation.signed.as_str().len());
         let full = self.entries.len() >= MAX_ELEVATIONS || bytes > MAX_ELEVATION_BYTES;
+        let waiting = self.entries.iter().map(|entry| &entry.signers);
+        let full = full
+            || waiting.filter(|it| it.waits_after(&elevation.signed, moment)).count()
+                >= MAX_WAITING;
         let mut added = None;
         let entry = match place.and_then(|place| self.entries.get_mut(place)) {
             Some(entry) if entry.ended => return Err(Reason::ElevationEnded.into()),
@@ -336,8 +345,7 @@ impl Elevations {
                 })
             }
         };
-        entry.signers.add(&elevation.signed, quorum, moment).map_err(reason)?;
-        let missing = entry.signers.tally(quorum, moment).missing();
+        let missing = entry.signers.add(&elevation.signed, quorum, moment).map_err(reason)?;
         self.entries.extend(added);
         Ok(Countersigned { id: elevation.id, document: elevation.signed.digest(), missing })
     }

@@ -11,8 +11,8 @@ use crate::action::{Domain, Effect};
 use crate::digest::Digest;
 use crate::governance::approval::{ApprovalError, MAX_SCOPES, Moment, Refusal, Used};
 use crate::governance::body::{self, Body, BodyError};
-use crate::governance::collected::{Collected, Fault};
-use crate::governance::{DocumentKind, Fragment, Signed};
+use crate::governance::collected::{Collected, Fault, MAX_WAITING};
+use crate::governance::{Directory, DocumentKind, Fragment, Signed};
 use crate::reason::Reason;
 use crate::receipt::{SessionId, SignError, Signer};
 use crate::scope::{CompiledScope, MAX_NAME_BYTES};
@@ -130,7 +130,12 @@ impl StandingGrant {
     ///
     /// Returns [`ApprovalError`]; the first thing that is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, ApprovalError> {
-        Ok(Self::read(Signed::parse(DocumentKind::StandingGrant, text)?)?)
+        Self::parse_known(text, &Directory::empty())
+    }
+
+    /// Parses as [`parse`](Self::parse) does, without checking a key again that `directory` has.
+    pub(crate) fn parse_known(text: &[u8], directory: &Directory) -> Result<Self, ApprovalError> {
+        Ok(Self::read(Signed::parse_known(DocumentKind::StandingGrant, text, directory)?)?)
     }
 
     fn read(signed: Signed) -> Result<Self, BodyError> {
@@ -285,6 +290,9 @@ impl StandingGrants {
         let quorum = moment.quorum(&grant.quorum).ok_or(Reason::ApprovalWrongQuorum)?;
         let place = self.entries.iter().position(|entry| entry.grant.id == grant.id);
         let full = self.entries.len() >= MAX_GRANTS;
+        let waiting = self.entries.iter().map(|entry| &entry.signers);
+        let full = full
+            || waiting.filter(|it| it.waits_after(&grant.signed, moment)).count() >= MAX_WAITING;
         let mut added = None;
         let entry = match place.and_then(|place| self.entries.get_mut(place)) {
             Some(entry) if entry.left == 0 => return Err(Reason::ApprovalUsed.into()),
@@ -300,8 +308,7 @@ impl StandingGrants {
                 })
             }
         };
-        entry.signers.add(&grant.signed, quorum, moment).map_err(reason)?;
-        let missing = entry.signers.tally(quorum, moment).missing();
+        let missing = entry.signers.add(&grant.signed, quorum, moment).map_err(reason)?;
         self.entries.extend(added);
         Ok(Countersigned { id: grant.id, document: grant.signed.digest(), missing })
     }

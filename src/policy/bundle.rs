@@ -184,10 +184,13 @@ impl Authored {
         let entities = self.files.has(ENTITIES).then(|| self.files.bytes(ENTITIES)).transpose()?;
         let store = Store::load(entities, &self.tools, &schema, &schema_json)?;
         let known: BTreeSet<&str> = manifest.quorums.iter().map(|q| q.name.as_str()).collect();
-        let (mut named, mut asks_approval, mut reads_time) = (Vec::new(), Vec::new(), false);
+        let (mut named, mut asks, mut reads_time) = (Vec::new(), Vec::new(), false);
         for policy in &policies {
             let survey = check_policy(policy, &known, &store)?;
-            asks_approval.push(survey.asks_approval);
+            let asked = (0..)
+                .zip(&manifest.quorums)
+                .filter(|(_, quorum)| survey.any_quorum || survey.quorums.contains(&quorum.name));
+            asks.push(asked.map(|(index, _)| index).collect());
             reads_time |= survey.reads_time;
             let literals = survey.literals.iter().filter_map(|(kind, id)| uid(kind, id));
             named.push(literals.collect());
@@ -224,7 +227,7 @@ impl Authored {
             schema,
             policies,
             named,
-            asks_approval,
+            asks,
             reads_time,
             store,
             types: Types { action, agent: parse("Agent")? },

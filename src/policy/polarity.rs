@@ -16,10 +16,10 @@ use cedar_policy::pst::{BinaryOp, Clause, Effect, Expr, Literal, Policy, Templat
 /// What a walk over one policy found.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// Whether the policy depends on approvals.
-    pub(super) asks_approval: bool,
-    /// Names of quorums that it names.
+    /// The quorums whose approval it looks for by name.
     pub(super) quorums: Vec<String>,
+    /// Whether approvals of quorums that it does not name matter too.
+    pub(super) any_quorum: bool,
     /// Entities that occur, as `Type::"id"` parts: type and id.
     pub(super) literals: Vec<(String, String)>,
     /// Those among them that are looked into: attributes, tags, or on the left of `in`.
@@ -231,7 +231,10 @@ impl Survey {
     fn known_form(&mut self, expr: &Expr, sign: Sign) -> Result<bool, String> {
         let (fact, rises) = match expr {
             Expr::UnaryOp { op: UnaryOp::IsEmpty, expr } => match tracked_set(expr) {
-                Some(fact) => (fact, false),
+                Some(fact) => {
+                    self.any_quorum |= fact == Tracked::Approvals;
+                    (fact, false)
+                }
                 None => return Ok(false),
             },
             Expr::BinaryOp {
@@ -250,6 +253,7 @@ impl Survey {
                 (None, Some(fact))
                     if *op == BinaryOp::ContainsAll && literal_strings(left).is_some() =>
                 {
+                    self.any_quorum |= fact == Tracked::Approvals;
                     (fact, false)
                 }
                 _ => return Ok(false),
@@ -275,7 +279,6 @@ impl Survey {
             _ => return Ok(false),
         };
         self.tracked = true;
-        self.asks_approval |= fact == Tracked::Approvals;
         let sign = if rises { sign } else { sign.flipped() };
         if fact.may_rise(sign) {
             return Ok(true);

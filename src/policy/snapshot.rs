@@ -1,6 +1,6 @@
 //! One loaded bundle, ready to decide: policies, schema, entities and index, swapped as a whole.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use cedar_policy::{
@@ -51,8 +51,8 @@ pub struct Snapshot {
     pub(super) policies: Vec<Policy>,
     /// For each policy, the entities of the bundle that it names.
     pub(super) named: Vec<Vec<EntityUid>>,
-    /// For each policy, whether it depends on approvals.
-    pub(super) asks_approval: Vec<bool>,
+    /// For each policy, the quorums whose approval matters to it, by their place in the manifest.
+    pub(super) asks: Vec<Vec<usize>>,
     /// Whether any policy looks at the time.
     pub(super) reads_time: bool,
     pub(super) store: Store,
@@ -97,7 +97,10 @@ impl<K: std::hash::Hash + Eq, V> Cache<K, V> {
 pub(super) struct Slice {
     set: PolicySet,
     entities: Vec<Entity>,
-    asks_approval: bool,
+    /// The quorums whose approval matters to any of them, by their place in the manifest.
+    asks: BTreeSet<usize>,
+    /// The policies that no approval matters to.
+    firm: HashSet<Box<str>>,
 }
 
 /// An agent instance as policies see it: below every class that its SPIFFE ID names, whichever of
@@ -372,30 +375,28 @@ impl Snapshot {
             Answer::Deny(policies) if policies.is_empty() => (Reason::PolicyNoPermit, policies),
             Answer::Deny(policies) => (Reason::PolicyForbid, policies),
         };
-        if question.slice.asks_approval {
-            let every = self.quorums.iter().map(|quorum| quorum.name.as_str());
-            let mut granted: Vec<&str> = every.collect();
-            granted.extend(
-                held.iter().filter(|name| !granted.contains(*name)).copied().collect::<Vec<_>>(),
-            );
-            if matches!(answer(&granted)?, Answer::Allow(_)) {
-                // Greedily without one after the other, in the order of the manifest.
-                for quorum in &self.quorums {
-                    if held.contains(&quorum.name.as_str()) {
-                        continue;
-                    }
-                    let without: Vec<&str> =
-                        granted.iter().filter(|name| **name != quorum.name).copied().collect();
-                    if matches!(answer(&without)?, Answer::Allow(_)) {
-                        granted = without;
-                    }
-                }
-                let missing = granted.into_iter().filter(|name| !held.contains(name));
-                let quorums = missing.map(Box::from).collect();
-                return Ok(Verdict::Approval { quorums, policies });
+        // What forbids it whoever approves, no approval lifts.
+        if policies.iter().any(|id| question.slice.firm.contains(&**id)) {
+            return Ok(Verdict::Refuse { reason, policies });
+        }
+        let asked = question.slice.asks.iter().filter_map(|index| self.quorums.get(*index));
+        let asked = asked.map(|quorum| quorum.name.as_str());
+        let mut missing: Vec<&str> = asked.filter(|name| !held.contains(name)).collect();
+        let with =
+            |missing: &[&str]| Ok(matches!(answer(&[&held, missing].concat())?, Answer::Allow(_)));
+        if missing.is_empty() || !with(&missing)? {
+            return Ok(Verdict::Refuse { reason, policies });
+        }
+        // Greedily without one after the other, in the order of the manifest. Without all it is denied.
+        for name in missing.clone() {
+            let fewer: Vec<&str> =
+                missing.iter().filter(|other| **other != name).copied().collect();
+            if !fewer.is_empty() && with(&fewer)? {
+                missing = fewer;
             }
         }
-        Ok(Verdict::Refuse { reason, policies })
+        let quorums = missing.into_iter().map(Box::from).collect();
+        Ok(Verdict::Approval { quorums, policies })
     }
 
     fn question(&self, principal: &Principal, effect: &Effect) -> Result<Question, Reason> {
@@ -437,19 +438,23 @@ impl Snapshot {
         if let Some(slice) = self.slices.find(positions.as_slice()) {
             return Ok(slice);
         }
-        let mut asks_approval = false;
+        let (mut asks, mut firm) = (BTreeSet::new(), HashSet::new());
         let mut roots = HashSet::new();
         let mut policies = Vec::with_capacity(positions.len());
         for position in &positions {
             let Ok(position) = usize::try_from(*position) else { continue };
-            policies.extend(self.policies.get(position).cloned());
-            asks_approval |= self.asks_approval.get(position).copied().unwrap_or(true);
+            let Some(policy) = self.policies.get(position) else { continue };
+            match self.asks.get(position) {
+                Some(quorums) if !quorums.is_empty() => asks.extend(quorums),
+                _ => drop(firm.insert(AsRef::<str>::as_ref(policy.id()).into())),
+            }
+            policies.push(policy.clone());
             roots.extend(self.named.get(position).into_iter().flatten().cloned());
         }
         let mut entities = Vec::new();
         self.store.close(roots, &mut entities);
         let set = PolicySet::from_policies(policies).map_err(|_| Reason::PolicyError)?;
-        Ok(self.slices.keep(positions.into(), Slice { set, entities, asks_approval }))
+        Ok(self.slices.keep(positions.into(), Slice { set, entities, asks, firm }))
     }
 
     /// The entities that the request can reach: principal, action and resource with their

@@ -92,6 +92,11 @@ impl Scope {
     pub fn parse(text: &[u8]) -> Result<Self, ScopeError> {
         let document = Value::parse(text, &value::Limits::DOCUMENT)
             .map_err(|error| ScopeError::new("", Problem::Json(error)))?;
+        Self::from_parsed(&document)
+    }
+
+    /// Reads a descriptor from a value that was parsed within the limits of a document.
+    pub(crate) fn from_parsed(document: &Value) -> Result<Self, ScopeError> {
         if let Some(members) = document.as_object() {
             if let Some(version) = members.get("scope").and_then(Value::as_str)
                 && version != descriptor::VERSION
@@ -105,7 +110,7 @@ impl Scope {
                 }
             }
         }
-        let descriptor: Descriptor = value::from_value(&document)
+        let descriptor: Descriptor = value::from_value(document)
             .map_err(|error| ScopeError::new("", Problem::Json(error)))?;
         let canonical: Box<str> = document.to_canonical().into();
         let digest = Digest::of(DIGEST_CONTEXT, canonical.as_bytes());

@@ -332,7 +332,8 @@ impl Live {
                 (value, request.map(|request| Acted::Requested(Box::new(request))))
             }),
             Act::Approve(text) => self.noting("approval", |live, state, now, snapshot| {
-                let approval = Approval::parse(text).map_err(|_| Reason::ApprovalMalformed.into());
+                let approval = Approval::parse_known(text, &live.shared.directory())
+                    .map_err(|_| Reason::ApprovalMalformed.into());
                 let value = match &approval {
                     Ok(approval) => approval.signed().as_str().to_owned(),
                     Err(_) => unread_value(text),
@@ -345,8 +346,8 @@ impl Live {
                 (value, accepted.map(Acted::Answered))
             }),
             Act::Grant(text) => self.noting("standing_grant", |live, state, now, snapshot| {
-                let grant =
-                    StandingGrant::parse(text).map_err(|_| Reason::ApprovalMalformed.into());
+                let grant = StandingGrant::parse_known(text, &live.shared.directory())
+                    .map_err(|_| Reason::ApprovalMalformed.into());
                 let value = match &grant {
                     Ok(grant) => grant.signed().as_str().to_owned(),
                     Err(_) => unread_value(text),
@@ -371,7 +372,8 @@ impl Live {
     fn elevate(self: &Arc<Self>, text: &[u8]) -> Result<Noting<Acted>, AuthorizeError> {
         let mut broken = None;
         let noting = self.noting("elevation", |live, state, now, snapshot| {
-            let elevation = Elevation::parse(text).map_err(|_| Reason::ElevationMalformed.into());
+            let elevation = Elevation::parse_known(text, &live.shared.directory())
+                .map_err(|_| Reason::ElevationMalformed.into());
             let value = match &elevation {
                 Ok(elevation) => elevation.signed().as_str().to_owned(),
                 Err(_) => unread_value(text),
@@ -413,7 +415,9 @@ impl Live {
         let mut leaving = None;
         let noting = self.noting("declassification", |live, state, now, snapshot| {
             let malformed = || Refusal::from(Reason::DeclassificationMalformed);
-            let read = texts.iter().take(MAX_SIGNATURES).map(|text| Declassification::parse(text));
+            let directory = live.shared.directory();
+            let read = texts.iter().take(MAX_SIGNATURES);
+            let read = read.map(|text| Declassification::parse_known(text, &directory));
             let documents: Result<Vec<Declassification>, Refusal> =
                 read.map(|read| read.map_err(|_| malformed())).collect();
             let documents = documents.and_then(|documents| match texts.len() {

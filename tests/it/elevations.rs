@@ -148,11 +148,28 @@ fn standing_grants_are_bounded() {
     unsigned(&|draft| draft.until = draft.issued_at);
     unsigned(&|draft| draft.scope.clear());
     let mut grants = StandingGrants::new(session(1));
+    let of = |uses| StandingDraft { uses, ..good.clone() };
     for uses in 1..=MAX_GRANTS as u64 {
-        assert_eq!(submit(&world, &mut grants, &StandingDraft { uses, ..good.clone() }, 1), "1");
+        assert_eq!(submit(&world, &mut grants, &of(uses), 1), "1");
+        assert_eq!(submit(&world, &mut grants, &of(uses), 3), "0");
     }
-    let more = StandingDraft { uses: 999, ..good.clone() };
-    assert_eq!(submit(&world, &mut grants, &more, 1), "approval.too_many");
+    assert_eq!(submit(&world, &mut grants, &of(999), 1), "approval.too_many");
+}
+
+#[test]
+fn one_of_several_people_cannot_fill_the_table() {
+    let world = world();
+    let mut grants = StandingGrants::new(session(1));
+    let good = draft(&world);
+    let of = |uses| StandingDraft { uses, ..good.clone() };
+    assert_eq!(submit(&world, &mut grants, &of(11), 1), "1");
+    assert_eq!(submit(&world, &mut grants, &of(12), 2), "1", "another key of the same person");
+    assert_eq!(submit(&world, &mut grants, &of(13), 1), "approval.too_many");
+    assert_eq!(submit(&world, &mut grants, &of(13), 3), "1", "another person");
+    assert_eq!(submit(&world, &mut grants, &of(13), 2), "0", "what others wait for is taken");
+    assert_eq!(submit(&world, &mut grants, &of(14), 1), "approval.too_many");
+    assert_eq!(submit(&world, &mut grants, &of(11), 3), "0");
+    assert_eq!(submit(&world, &mut grants, &of(14), 1), "1", "what is complete does not count");
 }
 
 // --- elevations --------------------------------------------------------------------------------------

@@ -496,6 +496,7 @@ fn tracked(toward_allow: bool) -> impl Strategy<Value = String> {
     ];
     let deny = vec![
         "context.approvals.isEmpty()",
+        "[\"sre\"].containsAll(context.approvals)",
         "context.labels.contains(\"secret\")",
         "context.labels.containsAny([\"secret\", \"personal\"])",
         "context.labels.containsAll([\"secret\", \"personal\"])",

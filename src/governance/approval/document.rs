@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::governance::approval::request::MAX_SCOPES;
 use crate::governance::approval::{ApprovalRequest, Refusal};
 use crate::governance::body::{self, Body, BodyError};
-use crate::governance::{DocumentError, DocumentKind, MAX_ID_BYTES, Signed};
+use crate::governance::{Directory, DocumentError, DocumentKind, MAX_ID_BYTES, Signed};
 use crate::reason::Reason;
 use crate::receipt::{SessionId, SignError, Signer, TrustedKey};
 use crate::scope::MAX_NAME_BYTES;
@@ -147,7 +147,12 @@ impl Approval {
     ///
     /// Returns [`ApprovalError`]; the first thing that is wrong.
     pub fn parse(text: &[u8]) -> Result<Self, ApprovalError> {
-        Ok(Self::read(Signed::parse(DocumentKind::Approval, text)?)?)
+        Self::parse_known(text, &Directory::empty())
+    }
+
+    /// Parses as [`parse`](Self::parse) does, without checking a key again that `directory` has.
+    pub(crate) fn parse_known(text: &[u8], directory: &Directory) -> Result<Self, ApprovalError> {
+        Ok(Self::read(Signed::parse_known(DocumentKind::Approval, text, directory)?)?)
     }
 
     fn read(signed: Signed) -> Result<Self, BodyError> {

@@ -303,7 +303,7 @@ impl Delegation {
             expires: read_time(&raw.expires)?,
             budget: raw.budget.read()?,
             // Parsing a scope is the most work, so it comes last.
-            scopes: raw.scopes.iter().map(Scope::from_value).collect::<Result<_, _>>()?,
+            scopes: raw.scopes.iter().map(Scope::from_parsed).collect::<Result<_, _>>()?,
         };
         if raw.on_behalf_of != read.on_behalf_of() {
             return Err(DelegationError::Refused(Reason::DelegationParty));
