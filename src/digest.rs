@@ -43,7 +43,9 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut text = String::new();
+        self.write_hex(&mut text);
+        f.write_str(&text)
     }
 }
 

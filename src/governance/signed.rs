@@ -134,7 +134,7 @@ impl Signed {
         envelope.insert("body".into(), body);
         let text = Value::Object(envelope).to_canonical();
         // Whatever is wrong with what came out is found where it is made.
-        Self::parse(kind, text.as_bytes()).map_err(SignError::new)
+        Self::parse_with(kind, text.as_bytes(), |_| Some(key)).map_err(SignError::new)
     }
 
     /// Reads a document and checks its signature.
@@ -156,6 +156,15 @@ impl Signed {
         kind: DocumentKind,
         text: &[u8],
         directory: &Directory,
+    ) -> Result<Self, DocumentError> {
+        Self::parse_with(kind, text, |hex| directory.key(hex))
+    }
+
+    /// Reads a document; `checked` finds a key by its hex digits among those that were checked before.
+    fn parse_with(
+        kind: DocumentKind,
+        text: &[u8],
+        checked: impl Fn(&str) -> Option<TrustedKey>,
     ) -> Result<Self, DocumentError> {
         if text.len() > MAX_SIGNED_BYTES {
             return Err(DocumentError::TooLong);
@@ -179,8 +188,8 @@ impl Signed {
         let rest = format!(",\"key\":\"{key}\",\"sig\":\"{sig}\"}}");
         let signed = canonical.strip_prefix("{\"body\":").and_then(|text| text.strip_suffix(&rest));
         let signed = signed.ok_or(DocumentError::Signature)?;
-        let known = directory.key(&key).map_or_else(|| TrustedKey::parse_hex(&key), Ok);
-        let key = known.map_err(DocumentError::Key)?;
+        let key = checked(&key).map_or_else(|| TrustedKey::parse_hex(&key), Ok);
+        let key = key.map_err(DocumentError::Key)?;
         let mut bytes = [0; 64];
         if !digest::parse_hex(&sig, &mut bytes) || !key.verifies(&message(kind, signed), &bytes) {
             return Err(DocumentError::Signature);

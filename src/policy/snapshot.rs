@@ -96,10 +96,12 @@ impl<K: std::hash::Hash + Eq, V> Cache<K, V> {
 #[derive(Debug)]
 pub(super) struct Slice {
     set: PolicySet,
+    /// Without what forbids whoever approves: all that matters once that was found not to forbid.
+    liftable: PolicySet,
     entities: Vec<Entity>,
     /// The quorums whose approval matters to any of them, by their place in the manifest.
     asks: BTreeSet<usize>,
-    /// The policies that no approval matters to.
+    /// The policies that forbid whoever approves.
     firm: HashSet<Box<str>>,
 }
 
@@ -364,11 +366,11 @@ impl Snapshot {
             }
             _ => None,
         };
-        let answer = |approvals: &[&str]| -> Result<Answer, Reason> {
+        let answer = |set: &PolicySet, approvals: &[&str]| -> Result<Answer, Reason> {
             let context = context(effect, facts, approvals, shape)?;
-            self.answer(&question, effect, context)
+            self.answer(&question, set, effect, context)
         };
-        let first = answer(&held)?;
+        let first = answer(&question.slice.set, &held)?;
         let (reason, policies) = match first {
             Answer::Allow(policies) => return Ok(Verdict::Permit { policies }),
             Answer::Broken(reason, policies) => return Ok(Verdict::Refuse { reason, policies }),
@@ -382,8 +384,10 @@ impl Snapshot {
         let asked = question.slice.asks.iter().filter_map(|index| self.quorums.get(*index));
         let asked = asked.map(|quorum| quorum.name.as_str());
         let mut missing: Vec<&str> = asked.filter(|name| !held.contains(name)).collect();
-        let with =
-            |missing: &[&str]| Ok(matches!(answer(&[&held, missing].concat())?, Answer::Allow(_)));
+        let with = |missing: &[&str]| {
+            let lifted = answer(&question.slice.liftable, &[&held, missing].concat())?;
+            Ok(matches!(lifted, Answer::Allow(_)))
+        };
         if missing.is_empty() || !with(&missing)? {
             return Ok(Verdict::Refuse { reason, policies });
         }
@@ -440,21 +444,26 @@ impl Snapshot {
         }
         let (mut asks, mut firm) = (BTreeSet::new(), HashSet::new());
         let mut roots = HashSet::new();
-        let mut policies = Vec::with_capacity(positions.len());
+        let (mut policies, mut liftable) = (Vec::with_capacity(positions.len()), Vec::new());
         for position in &positions {
             let Ok(position) = usize::try_from(*position) else { continue };
             let Some(policy) = self.policies.get(position) else { continue };
-            match self.asks.get(position) {
-                Some(quorums) if !quorums.is_empty() => asks.extend(quorums),
-                _ => drop(firm.insert(AsRef::<str>::as_ref(policy.id()).into())),
+            let asked = self.asks.get(position).map(Vec::as_slice).unwrap_or_default();
+            asks.extend(asked);
+            if asked.is_empty() && policy.effect() == cedar_policy::Effect::Forbid {
+                firm.insert(AsRef::<str>::as_ref(policy.id()).into());
+            } else {
+                liftable.push(policy.clone());
             }
-            policies.push(policy.clone());
             roots.extend(self.named.get(position).into_iter().flatten().cloned());
+            policies.push(policy.clone());
         }
         let mut entities = Vec::new();
         self.store.close(roots, &mut entities);
-        let set = PolicySet::from_policies(policies).map_err(|_| Reason::PolicyError)?;
-        Ok(self.slices.keep(positions.into(), Slice { set, entities, asks, firm }))
+        let set = |policies| PolicySet::from_policies(policies).map_err(|_| Reason::PolicyError);
+        let (set, liftable) = (set(policies)?, set(liftable)?);
+        let slice = Slice { set, liftable, entities, asks, firm };
+        Ok(self.slices.keep(positions.into(), slice))
     }
 
     /// The entities that the request can reach: principal, action and resource with their
@@ -501,6 +510,7 @@ impl Snapshot {
     fn answer(
         &self,
         question: &Question,
+        set: &PolicySet,
         effect: &Effect,
         context: Context,
     ) -> Result<Answer, Reason> {
@@ -516,7 +526,7 @@ impl Snapshot {
             Kind::ToolCall => Reason::ToolArgument,
             _ => Reason::PolicyRequest,
         })?;
-        let response = self.engine.is_authorized(&request, &question.slice.set, &question.entities);
+        let response = self.engine.is_authorized(&request, set, &question.entities);
         Ok(Answer::of(&response))
     }
 }

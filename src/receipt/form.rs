@@ -518,7 +518,8 @@ impl<'a> Field<'a> for Counters<'a> {
     }
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, FormError> {
-        let mut counters: Vec<(Text<'a>, u64)> = Vec::new();
+        // As many as a session mostly has.
+        let mut counters: Vec<(Text<'a>, u64)> = Vec::with_capacity(16);
         reader.expect("{")?;
         while !reader.accept("}") {
             if !counters.is_empty() {

@@ -220,10 +220,9 @@ impl<'a> ParsedLine<'a> {
         Ok(Self { body, body_text, signature })
     }
 
-    /// Appends the message that the signature is over.
-    pub(super) fn write_message(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.body.kind().prefix().as_bytes());
-        out.extend_from_slice(self.body_text.as_bytes());
+    /// Returns the message that the signature is over, in two parts.
+    pub(super) fn message(&self) -> [&'a str; 2] {
+        [self.body.kind().prefix(), self.body_text]
     }
 }
 

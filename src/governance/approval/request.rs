@@ -202,8 +202,10 @@ impl ApprovalRequest {
             expires: parts.expires,
         };
         // Whatever is wrong is found where it is made.
-        let Value::Object(mut members) = request.body() else { return Err(RequestError::Spelling) };
-        members.insert("id".into(), body::shown(&request.digest()));
+        let body = request.body();
+        let id = digest(&body);
+        let Value::Object(mut members) = body else { return Err(RequestError::Spelling) };
+        members.insert("id".into(), body::shown(&id));
         Self::read(&Value::Object(members))
     }
 
@@ -245,7 +247,7 @@ impl ApprovalRequest {
         if request.expires <= request.created {
             return Err(BodyError::new("expires").into());
         }
-        if request.digest() != id {
+        if digest(&request.body()) != id {
             return Err(RequestError::Id);
         }
         Ok(request)
@@ -256,7 +258,7 @@ impl ApprovalRequest {
         self.needs.extend_from_slice(&other.needs);
         self.needs.sort_unstable();
         self.needs.dedup();
-        self.id = self.digest();
+        self.id = digest(&self.body());
         self
     }
 
@@ -363,10 +365,6 @@ impl ApprovalRequest {
     #[must_use]
     pub const fn expires(&self) -> Timestamp {
         self.expires
-    }
-
-    fn digest(&self) -> Digest {
-        Digest::of(DIGEST_CONTEXT, self.body().to_canonical().as_bytes())
     }
 
     fn body(&self) -> Value {
@@ -484,6 +482,10 @@ fn line(effect: &Effect, most: usize) -> (Box<str>, bool) {
     let tail = (tail..line.len()).find(|at| line.is_char_boundary(*at)).unwrap_or(line.len());
     let (head, tail) = (line.get(..head).unwrap_or(""), line.get(tail..).unwrap_or(""));
     ([head, &mark, tail].concat().into(), false)
+}
+
+fn digest(body: &Value) -> Digest {
+    Digest::of(DIGEST_CONTEXT, body.to_canonical().as_bytes())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::BufRead;
 use std::num::NonZero;
 use std::ops::Range;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::super::check::VerifyError;
 use super::super::line::LineError;
@@ -91,18 +91,20 @@ fn lines(bytes: &[u8]) -> Vec<Range<usize>> {
     lines
 }
 
-/// Lines as one thread has read them, once it has.
-type Chunk<'a> = OnceLock<Vec<Result<Parsed<'a>, LineError>>>;
+/// Lines as one thread has read them.
+type Chunk<'a> = Vec<Result<Parsed<'a>, LineError>>;
 
-/// Lines that are in the works, and what is to be done with them.
+/// Lines that are in the works.
 struct Batch<'a> {
     bytes: &'a [u8],
-    chunks: Vec<(&'a [Range<usize>], Chunk<'a>)>,
+    chunks: Vec<&'a [Range<usize>]>,
 }
 
 /// What is left to do. Chunks are parsed in order; tasks are verified in any.
 struct Work<'a> {
     next_chunk: usize,
+    /// What was parsed and not followed yet.
+    parsed: Vec<Option<Chunk<'a>>>,
     /// With the number of the chunk that they come from.
     tasks: VecDeque<(usize, Vec<Task<'a>>)>,
     /// No tasks will come any more.
@@ -143,8 +145,7 @@ impl Drop for Done<'_, '_> {
 
 impl<'a> Batch<'a> {
     fn new(bytes: &'a [u8], lines: &'a [Range<usize>]) -> Self {
-        let chunks = lines.chunks(CHUNK_LINES).map(|lines| (lines, OnceLock::new())).collect();
-        Self { bytes, chunks }
+        Self { bytes, chunks: lines.chunks(CHUNK_LINES).collect() }
     }
 
     /// Does all that there is to do with the lines, and `meanwhile` on this thread.
@@ -154,7 +155,9 @@ impl<'a> Batch<'a> {
         threads: NonZero<usize>,
         meanwhile: impl FnOnce(),
     ) -> Result<(), VerifyError> {
-        let work = Work { next_chunk: 0, tasks: VecDeque::new(), done: false, wrong: None };
+        let parsed = self.chunks.iter().map(|_| None).collect();
+        let tasks = VecDeque::new();
+        let work = Work { next_chunk: 0, parsed, tasks, done: false, wrong: None };
         let desk = Desk { work: Mutex::new(work), changed: Condvar::new() };
         let helpers = (threads.get() - 1).min(self.chunks.len());
         let followed = std::thread::scope(|scope| {
@@ -179,12 +182,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Follows the chains through all lines in order; signatures are left to be verified.
-    fn follow<'b>(&'b self, run: &mut Run<'_>, desk: &Desk<'b>) -> Result<(), VerifyError>
-    where
-        'a: 'b,
-    {
-        for (chunk, (_, parsed)) in self.chunks.iter().enumerate() {
-            let parsed = self.wait_for(parsed, desk);
+    fn follow(&self, run: &mut Run<'_>, desk: &Desk<'a>) -> Result<(), VerifyError> {
+        for chunk in 0..self.chunks.len() {
+            let parsed = self.wait_for(chunk, desk);
             let mut tasks = Vec::new();
             let result = parsed.iter().try_for_each(|parsed| run.follow(parsed, &mut tasks));
             desk.change(|work| work.tasks.push_back((chunk, tasks)));
@@ -193,39 +193,26 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn wait_for<'b>(
-        &'b self,
-        parsed: &'b Chunk<'a>,
-        desk: &Desk<'b>,
-    ) -> &'b [Result<Parsed<'a>, LineError>] {
+    fn wait_for(&self, chunk: usize, desk: &Desk<'a>) -> Chunk<'a> {
         let mut work = desk.lock();
         loop {
-            if let Some(parsed) = parsed.get() {
+            if let Some(parsed) = work.parsed.get_mut(chunk).and_then(Option::take) {
                 return parsed;
             }
-            if work.next_chunk < self.chunks.len() {
-                let chunk = work.next_chunk;
-                work.next_chunk += 1;
-                drop(work);
-                self.parse(chunk);
-                work = desk.lock();
-            } else {
-                work = desk.wait(work);
-            }
+            work = match work.next_chunk < self.chunks.len() {
+                true => self.parse_next(desk, work),
+                false => desk.wait(work),
+            };
         }
     }
 
     /// Does what there is to do until nothing more can come.
-    fn help<'b>(&'b self, desk: &Desk<'b>) {
+    fn help(&self, desk: &Desk<'a>) {
         let mut room = Vec::new();
         let mut work = desk.lock();
         loop {
             if work.next_chunk < self.chunks.len() && !work.done {
-                let chunk = work.next_chunk;
-                work.next_chunk += 1;
-                drop(work);
-                self.parse(chunk);
-                work = desk.lock();
+                work = self.parse_next(desk, work);
                 desk.changed.notify_all();
             } else if let Some((chunk, tasks)) = work.tasks.pop_front() {
                 drop(work);
@@ -247,11 +234,24 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn parse(&self, chunk: usize) {
-        let Some((lines, parsed)) = self.chunks.get(chunk) else { return };
-        let line =
-            |line: &Range<usize>| Parsed::parse(self.bytes.get(line.clone()).unwrap_or_default());
-        // Each chunk is taken by one thread alone.
-        drop(parsed.set(lines.iter().map(line).collect()));
+    /// Parses the next chunk, which this thread alone has taken, without holding the work up.
+    fn parse_next<'g>(
+        &self,
+        desk: &'g Desk<'a>,
+        mut work: MutexGuard<'g, Work<'a>>,
+    ) -> MutexGuard<'g, Work<'a>> {
+        let chunk = work.next_chunk;
+        work.next_chunk += 1;
+        drop(work);
+        let lines = self.chunks.get(chunk).copied().unwrap_or_default();
+        let bytes = self.bytes;
+        let parse =
+            |line: &Range<usize>| Parsed::parse(bytes.get(line.clone()).unwrap_or_default());
+        let parsed = lines.iter().map(parse).collect();
+        let mut work = desk.lock();
+        if let Some(place) = work.parsed.get_mut(chunk) {
+            *place = Some(parsed);
+        }
+        work
     }
 }

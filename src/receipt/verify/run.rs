@@ -98,7 +98,7 @@ impl<'v> Run<'v> {
     /// fails, the signatures that were added come first.
     pub(super) fn follow<'b>(
         &mut self,
-        parsed: &'b Result<Parsed<'b>, LineError>,
+        parsed: &Result<Parsed<'b>, LineError>,
         tasks: &mut Vec<Task<'b>>,
     ) -> Result<(), VerifyError> {
         self.line += 1;
@@ -115,7 +115,7 @@ impl<'v> Run<'v> {
 
     fn journal_line<'b>(
         &mut self,
-        line: &'b ParsedLine<'b>,
+        line: &ParsedLine<'b>,
         place: Place,
         tasks: &mut Vec<Task<'b>>,
     ) -> Result<(), VerifyError> {
@@ -183,7 +183,7 @@ impl<'v> Run<'v> {
 
     fn epoch_line<'b>(
         &mut self,
-        line: &'b ParsedLine<'b>,
+        line: &ParsedLine<'b>,
         epoch: &Epoch,
         place: Place,
         tasks: &mut Vec<Task<'b>>,
@@ -319,7 +319,7 @@ impl<'v> Run<'v> {
 
     fn session_line<'b>(
         &mut self,
-        line: &'b ParsedLine<'b>,
+        line: &ParsedLine<'b>,
         place: Place,
         tasks: &mut Vec<Task<'b>>,
     ) -> Result<(), VerifyError> {
@@ -434,7 +434,7 @@ impl<'v> Run<'v> {
     fn signed<'b>(
         &self,
         chain: Chain,
-        line: &'b ParsedLine<'b>,
+        line: &ParsedLine<'b>,
         key: Option<TrustedKey>,
         required: bool,
     ) -> Result<Option<Task<'b>>, VerifyError> {

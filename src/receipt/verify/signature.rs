@@ -15,7 +15,8 @@ pub(super) struct Task<'a> {
 }
 
 enum Message<'a> {
-    Line(&'a ParsedLine<'a>),
+    /// What stands before the body, and the body.
+    Line([&'a str; 2]),
     Held(Vec<u8>),
 }
 
@@ -23,12 +24,13 @@ impl<'a> Task<'a> {
     pub(super) fn new(
         number: u64,
         chain: Chain,
-        line: &'a ParsedLine<'a>,
+        line: &ParsedLine<'a>,
         key: TrustedKey,
         signature: [u8; 64],
     ) -> Self {
         let epoch = line.body.epoch();
-        Self { line: number, chain, epoch, key, message: Message::Line(line), signature }
+        let message = Message::Line(line.message());
+        Self { line: number, chain, epoch, key, message, signature }
     }
 
     /// Returns the number of the line that is signed.
@@ -40,9 +42,9 @@ impl<'a> Task<'a> {
     pub(super) fn verify(&self, room: &mut Vec<u8>) -> Result<(), VerifyError> {
         let message = match &self.message {
             Message::Held(message) => message,
-            Message::Line(line) => {
+            Message::Line(parts) => {
                 room.clear();
-                line.write_message(room);
+                parts.iter().for_each(|part| room.extend_from_slice(part.as_bytes()));
                 &*room
             }
         };
@@ -78,7 +80,9 @@ impl Held {
         }
         let Task { line, chain, epoch, key, message: signed, signature } = task;
         match signed {
-            Message::Line(line) => line.write_message(&mut message),
+            Message::Line(parts) => {
+                parts.iter().for_each(|part| message.extend_from_slice(part.as_bytes()));
+            }
             Message::Held(own) => message = own,
         }
         let message = Message::Held(message);
