@@ -89,7 +89,7 @@ impl Effect {
         let mut again = String::with_capacity(text.len());
         effect.write_canonical(&mut again);
         if again != text {
-            return Err(RecordError::new("", "", "is not in its canonical spelling"));
+            return Err(RecordError::new("", "", SPELLING));
         }
         Ok(effect)
     }
@@ -127,10 +127,21 @@ impl fmt::Display for RecordError {
 
 impl std::error::Error for RecordError {}
 
+const SPELLING: &str = "is not in its canonical spelling";
+
 /// Parses the text of a recorded value.
 pub(crate) fn parse(text: &str) -> Result<Value, RecordError> {
     Value::parse(text.as_bytes(), &RECORD_LIMITS)
         .map_err(|_| RecordError::new("", "", "is not json within the limits of an opening"))
+}
+
+/// Parses the text of a recorded value, which must be its canonical one.
+pub(crate) fn parse_canonical(text: &str) -> Result<Value, RecordError> {
+    let value = parse(text)?;
+    match value.to_canonical() == text {
+        true => Ok(value),
+        false => Err(RecordError::new("", "", SPELLING)),
+    }
 }
 
 /// The members of an object that has these and no others.
@@ -146,6 +157,15 @@ impl<'a> Members<'a> {
         let object = value.as_object();
         let object = object.ok_or_else(|| RecordError::new(place, "", "is no object"))?;
         Ok(Self { object, place, read: 0 })
+    }
+
+    /// The members of an object whose `v` is `version`.
+    pub(crate) fn of_version(value: &'a Value, version: u64) -> Result<Self, RecordError> {
+        let mut members = Self::of(value, "")?;
+        match members.whole("v")? == version {
+            true => Ok(members),
+            false => Err(members.wrong("v", "is no version that is known")),
+        }
     }
 
     pub(crate) fn wrong(&self, member: &str, problem: &'static str) -> RecordError {

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::action::RecordError;
-use crate::action::record::{Members, parse, text, whole};
+use crate::action::record::{Members, parse_canonical, text, whole};
 use crate::authorizer::lines::OWN_KINDS;
 use crate::authorizer::live::Live;
 use crate::authorizer::{AuthorizeError, Pending};
@@ -166,14 +166,8 @@ impl EventFacts {
     /// Returns [`RecordError`] for a member that is unknown, missing or of another type, and for any but the
     /// canonical spelling.
     pub(crate) fn read(text: &str) -> Result<Self, RecordError> {
-        let value = parse(text)?;
-        if value.to_canonical() != text {
-            return Err(RecordError::new("", "", "is not in its canonical spelling"));
-        }
-        let mut members = Members::of(&value, "")?;
-        if members.whole("v")? != VERSION {
-            return Err(RecordError::new("", "v", "is no version that is known"));
-        }
+        let value = parse_canonical(text)?;
+        let mut members = Members::of_version(&value, VERSION)?;
         let refused = members.maybe_text("reason")?.map(|code| {
             let unknown = || RecordError::new("", "reason", "is no known code");
             Reason::from_code(code).ok_or_else(unknown)

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::action::record::{Members, flag, open, parse, text, whole, write_texts};
+use crate::action::record::{Members, flag, open, parse_canonical, text, whole, write_texts};
 use crate::action::{Domain, Effect, PerDomain, Provenance, RecordError};
 use crate::authorizer::builder::MAX_PERMIT_LIFETIME;
 use crate::authorizer::gates::{Added, Approved, Question};
@@ -280,14 +280,8 @@ impl Facts {
     /// Returns [`RecordError`] for a member that is unknown, missing, of another type or out of order,
     /// and for any but the canonical spelling.
     pub(crate) fn read(text: &str) -> Result<Self, RecordError> {
-        let value = parse(text)?;
-        if value.to_canonical() != text {
-            return Err(RecordError::new("", "", "is not in its canonical spelling"));
-        }
-        let mut members = Members::of(&value, "")?;
-        if members.whole("v")? != VERSION {
-            return Err(RecordError::new("", "v", "is no version that is known"));
-        }
+        let value = parse_canonical(text)?;
+        let mut members = Members::of_version(&value, VERSION)?;
         let now = Timestamp::from_millis(members.whole("time")?);
         let time = match members.maybe_text("clock")? {
             None => Ok(now),

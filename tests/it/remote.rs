@@ -10,7 +10,7 @@ use countersign::governance::{Budget, DelegationToken, Directory};
 use countersign::identity::{SpiffeId, VerifiedIdentity};
 use countersign::policy::{Authored, Enforced};
 use countersign::receipt::{IdentityKey, MemorySink, Verifier};
-use countersign::scope::Scope;
+use countersign::scope::{Scope, descriptor};
 use countersign::session::{Handover, HandoverError, OpenError};
 use countersign::testing::{self, TestClock};
 use countersign::{Authorizer, Reason, Session, Sink};
@@ -131,6 +131,18 @@ fn pair(class: &str, edges: &str) -> Pair {
 }
 
 impl Pair {
+    /// Opens the session anew on the same scopes with other limits.
+    fn limit(&mut self, change: impl FnOnce(&mut descriptor::Limits)) {
+        let mut top = self.top.descriptor().clone();
+        change(&mut top.limits);
+        self.top = Scope::from_descriptor(&top).unwrap();
+        let mut narrow = self.narrow.descriptor().clone();
+        narrow.parent = Some(self.top.digest().to_string());
+        self.narrow = Scope::from_descriptor(&narrow).unwrap();
+        let trusted = self.top.dangerous().trust_unsigned();
+        self.session = self.here.authorizer.open(&trusted, testing::agent()).unwrap();
+    }
+
     fn token(&self, to: &SpiffeId) -> Result<DelegationToken, HandoverError> {
         let audience = self.there.authorizer.audience();
         let within = Duration::from_secs(60);
@@ -187,15 +199,10 @@ fn a_token_opens_one_session_of_its_agent_with_every_scope_deciding() {
 #[test]
 fn the_whole_budget_is_used_up_here() {
     let mut pair = pair(READER, "[]");
-    let mut few = pair.top.descriptor().clone();
-    few.limits.actions = Some(4);
-    few.limits.denials = Some(10);
-    pair.top = Scope::from_descriptor(&few).unwrap();
-    let mut narrow = pair.narrow.descriptor().clone();
-    narrow.parent = Some(pair.top.digest().to_string());
-    pair.narrow = Scope::from_descriptor(&narrow).unwrap();
-    let trusted = pair.top.dangerous().trust_unsigned();
-    pair.session = pair.here.authorizer.open(&trusted, testing::agent()).unwrap();
+    pair.limit(|limits| {
+        limits.actions = Some(4);
+        limits.denials = Some(10);
+    });
     let (to, _) = agent(&format!("{READER}/1"));
     pair.token(&to).unwrap();
     match pair.token(&to) {
@@ -325,15 +332,10 @@ fn a_key_for_returns_hands_nothing_on() {
 #[test]
 fn the_rate_is_handed_over_once() {
     let mut pair = pair(READER, "[]");
-    let mut slow = pair.top.descriptor().clone();
-    slow.limits.per_minute = Some(15);
-    slow.limits.denials = Some(50);
-    pair.top = Scope::from_descriptor(&slow).unwrap();
-    let mut narrow = pair.narrow.descriptor().clone();
-    narrow.parent = Some(pair.top.digest().to_string());
-    pair.narrow = Scope::from_descriptor(&narrow).unwrap();
-    let trusted = pair.top.dangerous().trust_unsigned();
-    pair.session = pair.here.authorizer.open(&trusted, testing::agent()).unwrap();
+    pair.limit(|limits| {
+        limits.per_minute = Some(15);
+        limits.denials = Some(50);
+    });
     let (to, _) = agent(&format!("{READER}/1"));
     pair.token(&to).unwrap();
     match pair.token(&to) {
