@@ -200,6 +200,14 @@ impl Shared {
         }
     }
 
+    /// Checks that there is a sink of whichever kind, before lines are written that nobody would store.
+    pub(crate) fn check_stores(&self) -> Result<(), AuthorizeError> {
+        match self.sink {
+            Sink::Caller => Err(AuthorizeError::Misuse("the caller stores: use `propose`")),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that there is a sink that blocks, and that it is not the one who asks.
     pub(crate) fn check_blocking(&self) -> Result<(), AuthorizeError> {
         match self.sink {

@@ -4,20 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::{Action, EffectContext, Target};
+use crate::action::{Action, EffectContext};
 use crate::authorizer::events::{Event, Noted};
 use crate::authorizer::lines::describe;
 use crate::authorizer::live::Live;
 use crate::authorizer::witness::Witness;
 use crate::authorizer::{
-    AuthorizeError, Call, Decision, Deferral, EffectOutcome, Finding, FindingKind, Pending, Permit,
-    Sink, StartError,
+    AuthorizeError, Call, Decision, Deferral, EffectOutcome, Finding, FindingKind, Pending,
+    StartError,
 };
 use crate::digest::Digest;
 use crate::governance::approval::{Accepted, Need, RequestParts};
 use crate::governance::{
     Approval, ApprovalRequest, Approver, AsyncApprover, Countersigned, Declassification, Elevation,
-    LeaseTerms, Refusal, Review, SecretLease, StandingGrant,
+    Refusal, Review, StandingGrant,
 };
 use crate::policy::Snapshot;
 use crate::reason::Reason;
@@ -125,15 +125,8 @@ impl Session {
     ///
     /// As [`act`](Self::act).
     pub async fn act_async(&self, act: Act<'_>) -> Result<Acted, ActError> {
-        let shared = &self.live.shared;
-        if let Sink::Caller = shared.sink {
-            return Err(AuthorizeError::Misuse("the caller stores: use `propose_act`").into());
-        }
-        let Noting { earlier, pending } = self.live.act(act)?;
-        for earlier in earlier {
-            shared.store_async(earlier).await?;
-        }
-        shared.store_async(pending).await?.map_err(ActError::Refused)
+        self.live.shared.check_stores()?;
+        self.store_act_async(self.live.act(act)?).await
     }
 
     /// Does one act and yields the lines, for callers that store by themselves: no I/O.
@@ -238,86 +231,19 @@ impl Session {
         }
     }
 
-    /// Turns a permit to use a secret into a lease of it for `consumer`: the right to fetch it once, for that
-    /// very action, in this session, for minutes.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`ActError::Start`] when the permit has run out and [`ActError::Refused`] with a reason
-    /// `lease.*`, which is on the chain.
-    pub fn lease<U: Action, A: Action>(
-        &self,
-        permit: Permit<U>,
-        consumer: &A,
-    ) -> Result<SecretLease, ActError> {
-        self.live.shared.check_blocking()?;
-        let secret = match permit.effects() {
-            [effect] => match effect.effect.target() {
-                Target::Secret(secret) => Some(secret.clone()),
-                _ => None,
-            },
-            _ => None,
-        };
-        let Some(secret) = secret.filter(|_| permit.session() == self.id()) else {
-            let only = "only a permit of this session to use one secret becomes a lease";
-            return Err(AuthorizeError::Misuse(only).into());
-        };
-        let ends = permit.until().min(self.live.place.ends());
-        let (_, running) = permit.start().map_err(ActError::Start)?;
-        running.report(true)?;
-        let action = self.live.digest_of(consumer);
-        let noting = self.live.noting("lease", |live, state, now, _| {
-            let instance = live.place.agent.id().as_str();
-            let terms = LeaseTerms { instance, secret: &secret, action, ends };
-            let leased = state.governed.leases.issue(terms, now);
-            (lease_value(&secret, action), leased)
-        })?;
-        self.store_act(noting)
-    }
-
-    /// Redeems a lease for the action that `permit` allows: the secret may be fetched now, and never again on
-    /// this lease. A permit that has run out, or would not start for another reason, redeems nothing.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`ActError::Refused`] with a reason `lease.*`, which is on the chain.
-    pub fn redeem<A: Action>(
-        &self,
-        lease: &SecretLease,
-        permit: &Permit<A>,
-    ) -> Result<SecretLease, ActError> {
-        self.live.shared.check_blocking()?;
-        let of_permit = permit.action().filter(|_| permit.session() == self.id());
-        let action = of_permit.map(|action| self.live.digest_of(action));
-        let noting = self.live.noting("redeem", |live, state, now, _| {
-            let instance = live.place.agent.id().as_str();
-            let redeemed = match action {
-                None => Err(Reason::LeaseWrongSession.into()),
-                Some(_) if !live.holds(state, permit.terms(), now) => {
-                    Err(Reason::LeaseExpired.into())
-                }
-                Some(action) => {
-                    let leases = &mut state.governed.leases;
-                    leases.redeem(lease.id(), action, instance, lease.session(), now)
-                }
-            };
-            (lease_value(lease.secret(), lease.action()), redeemed)
-        })?;
-        self.store_act(noting)
-    }
-
     pub(super) fn store_act<T>(&self, noting: Noting<T>) -> Result<T, ActError> {
         let Noting { earlier, pending } = noting;
         earlier.into_iter().try_for_each(|earlier| self.live.shared.store(earlier))?;
         self.live.shared.store(pending)?.map_err(ActError::Refused)
     }
-}
 
-fn lease_value(secret: &str, action: Digest) -> String {
-    let mut value = Object::new();
-    value.insert("action".into(), Value::String(action.to_string()));
-    value.insert("secret".into(), Value::String(secret.to_owned()));
-    Value::Object(value).to_canonical()
+    pub(super) async fn store_act_async<T>(&self, noting: Noting<T>) -> Result<T, ActError> {
+        let Noting { earlier, pending } = noting;
+        for earlier in earlier {
+            self.live.shared.store_async(earlier).await?;
+        }
+        self.live.shared.store_async(pending).await?.map_err(ActError::Refused)
+    }
 }
 
 impl Live {
@@ -523,7 +449,7 @@ impl Live {
         Ok(Noting { earlier, pending: pending.map(|()| outcome) })
     }
 
-    fn digest_of<A: Action>(&self, action: &A) -> Digest {
+    pub(super) fn digest_of<A: Action>(&self, action: &A) -> Digest {
         let snapshot = self.shared.snapshot();
         let workspace = self.place.scope().workspace();
         let context = EffectContext::new(&*self.shared.paths, workspace, snapshot.tools());

@@ -3,6 +3,7 @@
 mod acts;
 mod delegate;
 pub(crate) mod governed;
+mod lease;
 mod observe;
 mod open;
 mod remote;

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use crate::authorizer::account::Account;
 use crate::authorizer::place::{Origin, Place};
-use crate::authorizer::{AuthorizeError, Authorizer, Pending, Sink};
+use crate::authorizer::{AuthorizeError, Authorizer, Pending};
 use crate::digest::Digest;
 use crate::entropy::EntropyError;
 use crate::governance::labels::Labels;
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::governance::{
     Budget, Delegation as Said, DelegationId, DelegationReturn, DelegationToken, Hop,
-    MAX_TOKEN_LIFETIME, Returned,
+    MAX_TOKEN_LIFETIME, Refusal, Returned,
 };
 use crate::identity::{SpiffeId, VerifiedIdentity};
 use crate::policy::Snapshot;
@@ -75,6 +75,47 @@ impl Session {
         signer: &dyn Signer,
     ) -> Result<DelegationToken, HandoverError> {
         self.live.shared.check_blocking().map_err(ActError::from)?;
+        let (noting, failed) = self.handing_over(handover, signer)?;
+        let stored = self.store_act(noting);
+        failed.map_or_else(|| Ok(stored?), |error| Err(error.into()))
+    }
+
+    /// Hands a scope on as [`hand_over`](Self::hand_over) does, through whichever sink there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`hand_over`](Self::hand_over).
+    pub async fn hand_over_async(
+        &self,
+        handover: &Handover<'_>,
+        signer: &dyn Signer,
+    ) -> Result<DelegationToken, HandoverError> {
+        self.live.shared.check_stores().map_err(ActError::from)?;
+        let (noting, failed) = self.handing_over(handover, signer)?;
+        let stored = self.store_act_async(noting).await;
+        failed.map_or_else(|| Ok(stored?), |error| Err(error.into()))
+    }
+
+    /// Hands a scope on and yields the lines, for callers that store by themselves: no I/O.
+    ///
+    /// # Errors
+    ///
+    /// As [`hand_over`](Self::hand_over), where a refusal comes out once its line is stored; that the signer failed
+    /// is the refusal [`Reason::DelegationToken`].
+    pub fn propose_hand_over(
+        &self,
+        handover: &Handover<'_>,
+        signer: &dyn Signer,
+    ) -> Result<Pending<Result<DelegationToken, Refusal>>, HandoverError> {
+        self.live.shared.check_caller_stores().map_err(ActError::from)?;
+        Ok(self.handing_over(handover, signer)?.0.pending)
+    }
+
+    fn handing_over(
+        &self,
+        handover: &Handover<'_>,
+        signer: &dyn Signer,
+    ) -> Result<(Noting<DelegationToken>, Option<SignError>), HandoverError> {
         let id = DelegationId::generate(&*self.live.shared.entropy)?;
         let live = &self.live;
         let mut failed = None;
@@ -136,11 +177,7 @@ impl Session {
                 }
             }
         });
-        let stored = noting.map_err(ActError::from).and_then(|noting| self.store_act(noting));
-        match failed {
-            Some(error) => Err(error.into()),
-            None => Ok(stored?),
-        }
+        Ok((noting.map_err(ActError::from)?, failed))
     }
 
     /// Says what this session, which was opened on a token, has used and touched, for the process that
@@ -182,8 +219,44 @@ impl Session {
     /// Returns [`ActError`]: a refusal is on the chain with its reason.
     pub fn take_return(&self, token: &DelegationToken, text: &[u8]) -> Result<Returned, ActError> {
         self.live.shared.check_blocking()?;
+        self.store_act(self.taking_return(token, text)?)
+    }
+
+    /// Takes what came back as [`take_return`](Self::take_return) does, through whichever sink there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_return`](Self::take_return).
+    pub async fn take_return_async(
+        &self,
+        token: &DelegationToken,
+        text: &[u8],
+    ) -> Result<Returned, ActError> {
+        self.live.shared.check_stores()?;
+        self.store_act_async(self.taking_return(token, text)?).await
+    }
+
+    /// Takes what came back and yields the lines, for callers that store by themselves: no I/O.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_return`](Self::take_return), where a refusal comes out once its line is stored.
+    pub fn propose_take_return(
+        &self,
+        token: &DelegationToken,
+        text: &[u8],
+    ) -> Result<Pending<Result<Returned, Refusal>>, AuthorizeError> {
+        self.live.shared.check_caller_stores()?;
+        Ok(self.taking_return(token, text)?.pending)
+    }
+
+    fn taking_return(
+        &self,
+        token: &DelegationToken,
+        text: &[u8],
+    ) -> Result<Noting<Returned>, AuthorizeError> {
         let directory = self.live.shared.directory();
-        let noting = self.live.noting("return", |live, _, now, _| {
+        self.live.noting("return", |live, _, now, _| {
             let read = DelegationReturn::parse(text);
             let value = match &read {
                 Ok(read) => read.as_str().to_owned(),
@@ -204,8 +277,7 @@ impl Session {
                 if room { Ok(returned.clone()) } else { Err(Reason::ActionTooLarge) }
             });
             (value, taken.map_err(Into::into))
-        })?;
-        self.store_act(noting)
+        })
     }
 }
 
@@ -230,10 +302,10 @@ impl Authorizer {
     ) -> Result<Session, OpenError> {
         self.shared.check_blocking()?;
         let session = self.shared.store(self.begin_delegated(token, agent)?)?;
-        let Noting { earlier, pending } = session.note_origin(token)?;
-        earlier.into_iter().try_for_each(|earlier| self.shared.store(earlier))?;
-        self.shared.store(pending)?.map_err(|refusal| OpenError::Refused(refusal.reason()))?;
-        Ok(session)
+        match session.store_act(session.note_origin(token)?) {
+            Ok(()) => Ok(session),
+            Err(error) => Err(not_noted(error)),
+        }
     }
 
     /// Opens a session as [`open_delegated`](Self::open_delegated) does, through whichever sink there is.
@@ -246,17 +318,12 @@ impl Authorizer {
         token: &DelegationToken,
         agent: VerifiedIdentity,
     ) -> Result<Session, OpenError> {
-        if let Sink::Caller = self.shared.sink {
-            return Err(AuthorizeError::Misuse("a token is taken up through a sink").into());
-        }
+        self.shared.check_stores()?;
         let session = self.shared.store_async(self.begin_delegated(token, agent)?).await?;
-        let Noting { earlier, pending } = session.note_origin(token)?;
-        for earlier in earlier {
-            self.shared.store_async(earlier).await?;
+        match session.store_act_async(session.note_origin(token)?).await {
+            Ok(()) => Ok(session),
+            Err(error) => Err(not_noted(error)),
         }
-        let noted = self.shared.store_async(pending).await?;
-        noted.map_err(|refusal| OpenError::Refused(refusal.reason()))?;
-        Ok(session)
     }
 
     /// Returns the name by which other authorizers hand scopes on to this one: the id of its journal.
@@ -307,6 +374,15 @@ impl Session {
     /// Puts the token on the chain of the session that it opened.
     fn note_origin(&self, token: &DelegationToken) -> Result<Noting<()>, AuthorizeError> {
         self.live.noting("taken_over", |_, _, _, _| (token.as_str().to_owned(), Ok(())))
+    }
+}
+
+/// Why a session that is open already cannot be given out.
+fn not_noted(error: ActError) -> OpenError {
+    match error {
+        ActError::Refused(refusal) => OpenError::Refused(refusal.reason()),
+        ActError::Record(error) => OpenError::Record(error),
+        ActError::Start(_) => OpenError::Record(AuthorizeError::Misuse("nothing was to start")),
     }
 }
 

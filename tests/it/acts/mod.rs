@@ -3,4 +3,5 @@
 mod approving;
 mod asking;
 mod granting;
+mod sinks;
 mod using;
