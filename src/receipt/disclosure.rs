@@ -122,6 +122,47 @@ pub enum GatherError {
     /// More lines are asked for than a disclosure holds, or none.
     #[error("a disclosure has 1 to 256 lines")]
     Lines,
+    /// The lines of the session are not those that the journal accounts for: the root of the tree over
+    /// them is another one than the head says.
+    #[error("the lines of the session are not those that its head accounts for")]
+    Tree {
+        /// What the head says.
+        head: TreeHash,
+        /// What the lines in the file give.
+        lines: TreeHash,
+    },
+    /// More openings of one line are asked for than a disclosure holds.
+    #[error(
+        "{found} openings of line {seq} of the session are asked for; a disclosure has 256 of one line at most"
+    )]
+    Openings {
+        /// The position of the line in the session.
+        seq: u64,
+        /// How many there are.
+        found: usize,
+    },
+    /// The disclosure would be longer than anybody reads: ask for fewer lines or openings.
+    #[error("the disclosure would have {bytes} bytes; it has {MAX_BYTES} at most")]
+    TooLong {
+        /// How long it would be.
+        bytes: usize,
+    },
+}
+
+impl GatherError {
+    /// Returns the stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Read(_) => "disclosure.read",
+            Self::Line { .. } => "disclosure.line",
+            Self::Missing(_) => "disclosure.missing",
+            Self::Lines => "disclosure.lines",
+            Self::Tree { .. } => "disclosure.tree",
+            Self::Openings { .. } => "disclosure.openings",
+            Self::TooLong { .. } => "disclosure.too_long",
+        }
+    }
 }
 
 impl Disclosure {
@@ -132,8 +173,9 @@ impl Disclosure {
     ///
     /// # Errors
     ///
-    /// Returns [`GatherError`] if the file is not one of the checkpoint, or has no `head` or `close` under it
-    /// that counts the lines.
+    /// Returns [`GatherError`] if the file is not one of the checkpoint, has no `head` or `close` under it
+    /// that counts the lines, or has other lines than that one counts; and if more is asked for than
+    /// [`parse`](Self::parse) would read. What is gathered is read and verified by whoever trusts the checkpoint.
     ///
     /// # Security
     ///
@@ -170,17 +212,20 @@ impl Disclosure {
             let parsed = line.parsed().map_err(form)?;
             let of_session = parsed.body.session() == Some(session);
             if parsed.body.is_journal() {
+                // Proofs are of places in the tree: a line that says another one has none.
+                let placed = journal.size() == parsed.body.seq();
                 journal.push(line.leaf());
-                let count = counted(&parsed.body).filter(|_| of_session);
+                let count = counted(&parsed.body).filter(|_| of_session && placed);
                 if head.is_none()
-                    && let Some((count, _)) = count.filter(|(count, _)| *count > last)
+                    && let Some((count, root)) = count.filter(|(count, _)| *count > last)
                     && parsed.body.seq() < size
                 {
-                    head = Some((parsed.body.seq(), count, line.as_str().to_owned()));
+                    head = Some((parsed.body.seq(), count, root, line.as_str().to_owned()));
                 }
             } else if of_session {
+                let placed = lines.size() == parsed.body.seq();
                 lines.push(line.leaf());
-                if wanted.contains(&parsed.body.seq()) {
+                if placed && wanted.contains(&parsed.body.seq()) {
                     found.insert(parsed.body.seq(), line);
                 }
             }
@@ -188,8 +233,13 @@ impl Disclosure {
         if journal.root(size) != Some(checkpoint.tree_head().root) {
             return Err(GatherError::Missing("the journal of the checkpoint"));
         }
-        let (seq, count, head) =
+        let (seq, count, root, head) =
             head.ok_or(GatherError::Missing("a `head` or `close` that counts the lines"))?;
+        let told =
+            lines.root(count).ok_or(GatherError::Missing("all lines that the head counts"))?;
+        if told != root {
+            return Err(GatherError::Tree { head: root, lines: told });
+        }
         let path = |proof: Option<InclusionProof>| {
             let proof = proof.ok_or(GatherError::Missing("all lines that the head counts"))?;
             Ok::<_, GatherError>(proof.hashes().to_vec())
@@ -208,11 +258,17 @@ impl Disclosure {
                 .collect();
             own.sort_by(|one, two| one.name().cmp(two.name()));
             own.dedup_by(|one, two| one.name() == two.name());
-            own.truncate(MAX_LIST);
+            if own.len() > MAX_LIST {
+                return Err(GatherError::Openings { seq, found: own.len() });
+            }
             let proof = path(lines.inclusion(seq, count))?;
             shown.push((ProvenLine { line: line.as_str().to_owned(), proof }, own));
         }
-        Ok(Self { checkpoint: checkpoint.as_str().to_owned(), head, lines: shown })
+        let gathered = Self { checkpoint: checkpoint.as_str().to_owned(), head, lines: shown };
+        match gathered.to_line().len() {
+            bytes if bytes > MAX_BYTES => Err(GatherError::TooLong { bytes }),
+            _ => Ok(gathered),
+        }
     }
 
     /// Writes the disclosure as a line without a line end.

@@ -329,6 +329,94 @@ fn a_disclosure_stands_alone() {
 }
 
 #[test]
+fn lines_that_the_head_does_not_account_for_are_not_gathered() {
+    let (story, openings) = disclosed();
+    let checkpoint = checkpoint(&story);
+    let session_line = |line: &&String| {
+        ParsedLine::parse(line.as_bytes()).is_ok_and(|line| !line.body.is_journal())
+    };
+    let own: Vec<&String> = story.lines.iter().filter(session_line).collect();
+    let gather = |lines: &[String], wanted: u64| {
+        let file = ndjson(lines);
+        Disclosure::gather(file.as_bytes(), &checkpoint, session(4), &[wanted], &openings)
+    };
+    // One line is another one, whether it is shown or not: what the journal signs is not this session.
+    for (at, line) in own.iter().enumerate().take(5) {
+        let place = story.lines.iter().position(|known| known == *line).unwrap();
+        let mut changed = story.lines.clone();
+        changed[place] = line.replacen("\"time\":1795", "\"time\":1796", 1);
+        assert_ne!(changed[place], **line, "{line}");
+        let error = gather(&changed, 1).expect_err("another tree");
+        assert!(matches!(error, GatherError::Tree { head, lines } if head != lines), "{error:?}");
+        assert_eq!(error.code(), "disclosure.tree", "{at}");
+    }
+    // Two lines in each other's place, and one that is missing.
+    let place = |seq: usize| story.lines.iter().position(|line| line == own[seq]).unwrap();
+    let mut swapped = story.lines.clone();
+    swapped.swap(place(3), place(4));
+    assert_eq!(gather(&swapped, 1).expect_err("another tree").code(), "disclosure.tree");
+    let mut short = story.lines.clone();
+    short.remove(place(2));
+    assert_eq!(gather(&short, 1).expect_err("another tree").code(), "disclosure.tree");
+    assert!(gather(&story.lines, 1).is_ok());
+}
+
+#[test]
+fn what_nobody_would_read_is_not_gathered() {
+    let mut story = Story::new(Signing::Heads);
+    let mut openings = Vec::new();
+    let big = format!("\"{}\"", "x".repeat(1_000_000));
+    let mut wanted = Vec::new();
+    for call in 1..=17 {
+        story.allow();
+        let time = story.tick();
+        let key = story.journal.epoch_key().clone();
+        let record = OutcomeRecord {
+            call,
+            status: OutcomeStatus::Succeeded,
+            result: Some(&big),
+            duration_ms: 12,
+            after: counters(call),
+            time,
+        };
+        let group = story.chain.append_outcome(&key, &record).expect("an outcome");
+        openings.extend(group.openings.clone());
+        wanted.push(story.chain.lines() - 1);
+        story.push(group);
+    }
+    story.head();
+    let checkpoint = checkpoint(&story);
+    let file = ndjson(&story.lines);
+    let gather = |wanted: &[u64]| {
+        Disclosure::gather(file.as_bytes(), &checkpoint, session(4), wanted, &openings)
+    };
+    let error = gather(&wanted).expect_err("17 MB");
+    assert!(matches!(error, GatherError::TooLong { bytes } if bytes > 17_000_000), "{error:?}");
+    assert_eq!(error.code(), "disclosure.too_long");
+    let fits = gather(&wanted[1..]).expect("it fits").to_line();
+    assert!(Disclosure::parse(&fits).and_then(|read| read.verify(&trust())).is_ok());
+}
+
+#[test]
+fn more_openings_of_a_line_than_it_may_have_are_not_left_out_in_silence() {
+    let mut story = Story::new(Signing::Heads);
+    let group = story.group(&[(Domain::Data, &[Verdict::Allow; 256])]);
+    let openings = group.openings.clone();
+    assert_eq!(openings.len(), 258);
+    story.push(group);
+    story.head();
+    let checkpoint = checkpoint(&story);
+    let file = ndjson(&story.lines);
+    let gather = |openings: &[Opening]| {
+        Disclosure::gather(file.as_bytes(), &checkpoint, session(4), &[1], openings)
+    };
+    let error = gather(&openings).expect_err("258 of 256");
+    assert!(matches!(error, GatherError::Openings { seq: 1, found: 258 }), "{error:?}");
+    let fits = gather(&openings[2..]).expect("it fits").to_line();
+    assert!(Disclosure::parse(&fits).is_ok());
+}
+
+#[test]
 fn a_disclosure_that_was_changed_is_refused() {
     let (story, openings) = disclosed();
     let file = ndjson(&story.lines);
