@@ -24,6 +24,9 @@ use crate::time::Timestamp;
 /// The longest document that is committed to as it is, in bytes.
 const MAX_VALUE: usize = 96 << 10;
 
+/// Who proposed an act, as its line says.
+pub(crate) const PROVENANCE: &str = "user";
+
 /// The version of what is recorded of an act.
 const VERSION: u64 = 1;
 
@@ -63,7 +66,7 @@ impl Live {
             kind: event.name,
             value: &value,
             policies: &[],
-            provenance: "user",
+            provenance: PROVENANCE,
             quorums: &[],
             reasons: &reasons,
             reversibility: Reversibility::Irreversible,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign::action::path::{Entry, PathError, PathResolver, PurePaths};
 use countersign::action::{
-    Connect, DataRef, ExportData, Pay, Provenance, ReadData, ToolCall, TriggerWorkflow,
+    Connect, DataRef, Exec, ExportData, Pay, Provenance, ReadData, ToolCall, TriggerWorkflow,
 };
 use countersign::audit::replay::{
     Difference, OpeningFile, OpeningMap, Place, ReplayError, Replayed, Replayer, What,
@@ -518,6 +518,44 @@ fn what_a_holder_of_the_keys_changes_is_named() {
         effect 0 of the infrastructure line: its decision is recorded as `allow`; deciding again gives `deny`\n  \
         effect 0 of the infrastructure line: its reasons are recorded as none; deciding again gives `scope.connect`"
     ), "{forged}");
+}
+
+#[test]
+fn the_kind_of_the_action_is_that_of_what_is_opened() {
+    let (setting, session) = two_calls();
+    let archive = &setting.archive;
+    let kind = |to: &str| format!("\"kind\":\"{to}\"}},\"after\"");
+    let check = |to: &str, same: bool| {
+        let forged = archive.forged(&kind("ReadData"), &kind(to)).unwrap();
+        let found: Vec<String> = forged.differences().iter().map(ToString::to_string).collect();
+        let said = format!(
+            "the call: its kind of action is recorded as `{to}`; \
+             the openings are of `another action, with the effects ReadData`"
+        );
+        assert_eq!(found, if same { Vec::new() } else { vec![said] }, "{to}");
+    };
+    for kind in ["WriteData", "ExportData", "Exec", "Shell", "SubmitJob", "Connect", "Pay"] {
+        check(kind, false);
+    }
+    // A host may call its own actions anything, and give them any effects.
+    check("RotateKey", true);
+
+    // Without the opening of the action its effects still speak.
+    let mut openings = archive.sink.openings();
+    openings.retain(|opening| opening.name() != "action");
+    let text = archive.call(1)[0].as_str().replace(&kind("ReadData"), &kind("WriteData"));
+    let forged = archive.replayer.replay_call(&[Line::parse(text).unwrap()], &openings).unwrap();
+    assert_eq!(found(forged.differences(), What::ActionKind).recorded(), "WriteData");
+
+    // The same effects, and a command that has them.
+    let command = Exec::new("git").args(["status"]).nothing_else();
+    assert_eq!(run(&session, command.and(ReadData::new("src"))), "allow");
+    let lines: Vec<Line> = archive.call(3);
+    let forge = |line: &Line| line.as_str().replace(&kind("Exec"), &kind("ExportData"));
+    let forged: Vec<Line> = lines.iter().map(|line| Line::parse(forge(line)).unwrap()).collect();
+    let forged = archive.replay(&forged).unwrap();
+    let other = "another action, with the effects Exec, ReadData";
+    assert_eq!(found(forged.differences(), What::ActionKind).replayed(), other);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use super::call::Recorded;
 use super::difference::{Differences, Place, What};
 use super::{Before, ReplayError, Replayed};
 use crate::authorizer::Severity;
-use crate::authorizer::events::EventFacts;
+use crate::authorizer::events::{EventFacts, PROVENANCE};
 use crate::authorizer::lines::OWN_KINDS;
-use crate::receipt::{Domain, Opening, Verdict};
+use crate::receipt::{Domain, Opening, Reversibility, Verdict};
 
 impl Recorded<'_> {
     /// Tells whether this is the record of an act.
@@ -20,17 +20,14 @@ impl Recorded<'_> {
     /// committed to; who holds the directory checks it.
     pub(super) fn replay_act(&self, openings: &[Opening]) -> Result<Replayed, ReplayError> {
         let first = &self.first;
-        match self.open(openings, "action", &first.action.commit) {
-            Ok(_) | Err(ReplayError::OpeningMissing { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        let action = self.open_action(openings)?;
         let facts = self.open(openings, "facts", &first.facts)?;
         let facts = EventFacts::read(facts.value()).map_err(ReplayError::Facts)?;
         let [effect] = &*first.effects else {
             return Err(ReplayError::Group("an act has one effect"));
         };
         let name = format!("effects/{}/0", first.domain);
-        self.open(openings, &name, &effect.commit)?;
+        let value = self.open(openings, &name, &effect.commit)?.value();
 
         let (severity, again, reasons) = match facts.refused {
             None => (Severity::Allow, Verdict::Allow, Vec::new()),
@@ -52,10 +49,18 @@ impl Recorded<'_> {
         let domain = Domain::Application;
         found.text(line, What::Domain, first.domain.as_str(), domain.as_str());
         found.text(place, What::Kind, &effect.kind, &facts.name);
+        if action.is_some_and(|action| action != value) {
+            found.text(Place::Call, What::Value, "another one", "what was done");
+        }
+        let undone = Reversibility::Irreversible.as_str();
+        found.text(place, What::Reversibility, effect.reversibility.as_str(), undone);
+        found.text(place, What::Provenance, &effect.provenance, PROVENANCE);
         found.list(place, What::Reasons, &effect.reasons, &reasons);
         found.list(place, What::Policies, &effect.policies, &[] as &[&str]);
         found.list(place, What::Quorums, &effect.quorums, &[] as &[&str]);
         // It gives no permit, and uses nothing up.
+        let approvals: Vec<&str> = first.approvals.iter().map(|used| &*used.quorum).collect();
+        found.list(Place::Call, What::Approvals, &approvals, &[] as &[&str]);
         let until = first.permit_until.map(time).unwrap_or_default();
         found.text(Place::Call, What::PermitUntil, &until, "");
         let labels = first.labels.iter().map(|label| (**label).into()).collect();

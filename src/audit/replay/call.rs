@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::difference::{Differences, Place, What};
-use super::{Before, ReplayError, Replayed, Replayer};
+use super::{Before, ReplayError, Replayed, Replayer, kind};
 use crate::action::Effect;
 use crate::action::RecordError;
 use crate::authorizer::Severity;
@@ -89,6 +89,19 @@ impl<'a> Recorded<'a> {
         }
     }
 
+    /// Opens what the action says of itself; none where that was erased or withheld, since nothing is
+    /// decided by it.
+    pub(super) fn open_action<'o>(
+        &self,
+        openings: &'o [Opening],
+    ) -> Result<Option<&'o str>, ReplayError> {
+        match self.open(openings, "action", &self.first.action.commit) {
+            Ok(opening) => Ok(Some(opening.value())),
+            Err(ReplayError::OpeningMissing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads the effects, in the order of the lines.
     fn effects(&self, openings: &[Opening]) -> Result<Vec<Effect>, ReplayError> {
         let mut effects = Vec::new();
@@ -123,10 +136,7 @@ impl Replayer {
         }
         let first = &recorded.first;
         let snapshot = self.bundle(first.bundle)?;
-        match recorded.open(openings, "action", &first.action.commit) {
-            Ok(_) | Err(ReplayError::OpeningMissing { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        let description = recorded.open_action(openings)?;
         let facts = recorded.open(openings, "facts", &first.facts)?;
         let facts = Facts::read(facts.value()).map_err(ReplayError::Facts)?;
         let effects = recorded.effects(openings)?;
@@ -203,6 +213,7 @@ impl Replayer {
             .then(|| question.permit_until(facts.permit_lifetime).as_millis());
         let show = |until: Option<u64>| until.map(|until| until.to_string()).unwrap_or_default();
         found.text(Place::Call, What::PermitUntil, &show(first.permit_until), &show(until));
+        compare_kind(&mut found, &first.action.kind, description, &answer);
         compare_effects(&mut found, recorded, &facts, &answer);
         Ok(Replayed {
             session: first.session,
@@ -311,6 +322,19 @@ fn compare_call(
     held.sort_unstable();
     held.dedup();
     found.list(call, What::Approvals, &recorded, &held);
+}
+
+/// Holds the kind of the action against its effects and, where it is there, its description.
+fn compare_kind(found: &mut Differences, kind: &str, description: Option<&str>, answer: &Answer) {
+    let effects = || answer.effects.iter().map(|decided| &decided.effect);
+    let described =
+        description.is_none_or(|description| kind::can_describe(kind, description, effects()));
+    if !described || !kind::can_have(kind, effects()) {
+        let mut kinds: Vec<&str> = effects().map(|effect| effect.kind().as_str()).collect();
+        kinds.dedup();
+        let others = format!("another action, with the effects {}", kinds.join(", "));
+        found.text(Place::Call, What::ActionKind, kind, &others);
+    }
 }
 
 /// Holds each line and each effect against what came out.

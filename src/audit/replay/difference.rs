@@ -65,6 +65,10 @@ whats! {
     Counters = "counters" from "deciding again gives";
     /// The end of the permit.
     PermitUntil = "end of the permit" from "deciding again gives";
+    /// The kind of the action, which has effects of that kind or describes itself as such.
+    ActionKind = "kind of action" from "the openings are of";
+    /// What the opening of `action` holds of an act, which is what that of its effect holds.
+    Value = "value" from "the opening of the effect holds";
     /// The domain of an effect.
     Domain = "domain" from "the opening says";
     /// The kind of an effect.

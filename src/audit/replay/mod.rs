@@ -50,6 +50,7 @@ mod act;
 mod call;
 mod difference;
 mod error;
+mod kind;
 mod openings;
 mod stream;
 #[cfg(test)]
