@@ -26,6 +26,8 @@ use proptest::test_runner::TestRunner;
 
 use crate::support::gate::{self, Bundle};
 
+mod begin;
+
 #[allow(dead_code, reason = "the example looks at more of the data file")]
 #[path = "../../examples/rome_replay/trace.rs"]
 mod trace;

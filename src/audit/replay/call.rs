@@ -17,7 +17,7 @@ use crate::governance::labels::Sources;
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::identity::SpiffeId;
 use crate::policy::{Principal, Snapshot};
-use crate::receipt::{Body, Domain, Line, LineError, Opening, ParsedLine, Receipt, Verdict};
+use crate::receipt::{Begin, Body, Domain, Line, LineError, Opening, ParsedLine, Receipt, Verdict};
 use crate::scope::CompiledScope;
 
 /// The lines of one call.
@@ -289,6 +289,45 @@ fn recall(facts: &HopFacts, effects: &[Effect]) -> Option<Ledger> {
         .then_some(ledger)
 }
 
+/// Who works for whom on what, as a line says it.
+pub(super) struct Parties<'a> {
+    agent: &'a str,
+    task: &'a str,
+    owner: &'a str,
+    on_behalf_of: &'a str,
+}
+
+impl<'a> From<&'a Receipt<'_>> for Parties<'a> {
+    fn from(line: &'a Receipt<'_>) -> Self {
+        let Receipt { agent, task, owner, on_behalf_of, .. } = line;
+        Self { agent, task, owner, on_behalf_of }
+    }
+}
+
+impl<'a> From<&'a Begin<'_>> for Parties<'a> {
+    fn from(line: &'a Begin<'_>) -> Self {
+        let Begin { agent, task, owner, on_behalf_of, .. } = line;
+        Self { agent, task, owner, on_behalf_of }
+    }
+}
+
+/// Holds what a line says of them against the scope.
+pub(super) fn compare_parties(
+    found: &mut Differences,
+    place: Place,
+    said: Parties<'_>,
+    scope: &CompiledScope,
+    agent: &SpiffeId,
+) {
+    if !scope.agent().contains(agent) {
+        found.text(place, What::Agent, said.agent, scope.agent().as_str());
+    }
+    found.text(place, What::Task, said.task, scope.task());
+    found.text(place, What::Owner, said.owner, scope.owner());
+    let on_behalf_of = scope.on_behalf_of().unwrap_or(scope.owner());
+    found.text(place, What::OnBehalfOf, said.on_behalf_of, on_behalf_of);
+}
+
 /// Holds what the lines say of task and time against scope and facts.
 fn compare_call(
     found: &mut Differences,
@@ -300,18 +339,12 @@ fn compare_call(
     let call = Place::Call;
     let time = |millis: u64| millis.to_string();
     found.text(call, What::Time, &time(first.time), &time(facts.now.as_millis()));
-    if !scope.agent().contains(agent) {
-        found.text(call, What::Agent, &first.agent, scope.agent().as_str());
-    }
-    found.text(call, What::Task, &first.task, scope.task());
+    compare_parties(found, call, first.into(), scope, agent);
     found.text(call, What::Task, &facts.task, scope.task());
     if *facts.purpose != *scope.purpose() {
         // The scope is there to be read; what is on record was behind a commitment.
         found.text(call, What::Purpose, "another one", scope.purpose());
     }
-    found.text(call, What::Owner, &first.owner, scope.owner());
-    let on_behalf_of = scope.on_behalf_of().unwrap_or(scope.owner());
-    found.text(call, What::OnBehalfOf, &first.on_behalf_of, on_behalf_of);
     let mut recorded: Vec<&str> = first.approvals.iter().map(|used| &*used.quorum).collect();
     recorded.sort_unstable();
     recorded.dedup();

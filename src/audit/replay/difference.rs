@@ -16,6 +16,8 @@ pub struct Difference {
 /// Where in a call something differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
+    /// Line 0 of the session.
+    Begin,
     /// The call as a whole: all its lines say it.
     Call,
     /// The line of one domain.
@@ -89,6 +91,20 @@ whats! {
     Owner = "owner" from "the scope says";
     /// For whom the task is done.
     OnBehalfOf = "person that it is done for" from "the scope says";
+    /// The schema that the bundle is in force with.
+    Schema = "schema" from "the bundle has";
+    /// The end of the task: that of the first scope of the chain that ends.
+    Expires = "end of the task" from "the scopes end at";
+    /// When the session was opened, which is before its scope has ended.
+    Opened = "time" from "a session may be opened before";
+    /// A scope of the chain, which must be one that the scope above hands on.
+    HandedOn = "scope" from "the scope above refuses it as";
+    /// The session's own scope, which must be one that the bundle admits.
+    Admitted = "scope" from "the bundle admits none:";
+    /// The agent of a call, which is that of the session.
+    AgentBefore = "agent" from "the beginning of the session says";
+    /// The scopes of a call, which are those of the session.
+    ScopesBefore = "chain of scopes" from "the beginning of the session says";
     /// The counters before the call, which are those after the line before.
     CountersBefore = "counters before the call" from "the lines before say";
     /// The labels before the call, among which are all of the lines before.
@@ -133,6 +149,7 @@ impl Difference {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Begin => f.write_str("the beginning of the session"),
             Self::Call => f.write_str("the call"),
             Self::Line(domain) => write!(f, "the {domain} line"),
             Self::Effect(domain, index) => write!(f, "effect {index} of the {domain} line"),

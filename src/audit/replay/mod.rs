@@ -47,6 +47,7 @@
 //! ```
 
 mod act;
+mod begin;
 mod call;
 mod difference;
 mod error;
@@ -138,7 +139,8 @@ impl Replayer {
     /// Decides all calls of a file of receipts again, one after the other.
     ///
     /// Lines of different sessions may be interleaved. Beside each call, the counters and labels that it
-    /// started from are held against the lines before.
+    /// started from are held against the lines before, and the beginning of each session against bundle and
+    /// scopes: one that does not say what they say is yielded as call 0.
     pub fn replay<R: BufRead, O: OpeningSource>(
         &self,
         receipts: R,
@@ -223,7 +225,7 @@ impl Replayed {
         self.session
     }
 
-    /// Returns the number of the call.
+    /// Returns the number of the call; 0 for the beginning of a session.
     #[must_use]
     pub const fn call(&self) -> u64 {
         self.call
@@ -234,8 +236,18 @@ impl Replayed {
 impl fmt::Display for Replayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { session, call, severity, .. } = self;
-        write!(f, "call {call} of session {session}: {} ", severity.as_str())?;
-        f.write_str(if self.is_same() { "again" } else { "comes out, and the receipt differs" })?;
+        match (call, self.is_same()) {
+            (0, true) => write!(f, "session {session} begins as it says")?,
+            (0, false) => write!(f, "session {session} does not begin as it says")?,
+            (_, true) => {
+                write!(f, "call {call} of session {session}: {} again", severity.as_str())?
+            }
+            (_, false) => {
+                let severity = severity.as_str();
+                write!(f, "call {call} of session {session}: {severity} comes out, ")?;
+                f.write_str("and the receipt differs")?;
+            }
+        }
         self.differences.iter().try_for_each(|difference| write!(f, "\n  {difference}"))
     }
 }

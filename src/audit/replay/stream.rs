@@ -7,6 +7,7 @@ use std::io::BufRead;
 use super::difference::{Differences, What};
 use super::openings::read_line;
 use super::{OpeningSource, Place, ReplayError, Replayed, Replayer};
+use crate::digest::Digest;
 use crate::governance::usage::Past;
 use crate::receipt::{Body, Counters, Line, LineError, MAX_LINE_BYTES, Receipt, SessionId};
 
@@ -32,6 +33,8 @@ pub struct Replay<'r, R, O> {
     buffer: Vec<u8>,
     sessions: HashMap<SessionId, Track>,
     ready: VecDeque<CallReplay>,
+    /// Beginnings that could not be held against all that they name.
+    unheld: u64,
     done: bool,
 }
 
@@ -41,7 +44,7 @@ pub struct Replay<'r, R, O> {
 pub struct CallReplay {
     /// The session, where the line says it.
     pub session: Option<SessionId>,
-    /// The number of the call; 0 where the line does not say it.
+    /// The number of the call; 0 for the beginning of a session, and where the line does not say it.
     pub call: u64,
     /// The first line of the call in the file, counted from 1.
     pub line: u64,
@@ -62,6 +65,15 @@ struct Track {
     now: Standing,
     /// Whether the session has delegated: what its delegates use is used up here too.
     delegated: bool,
+    /// What the beginning of the session says, if the file has it.
+    begun: Option<Begun>,
+}
+
+/// What every call of a session repeats of its beginning.
+#[derive(Debug)]
+struct Begun {
+    agent: Box<str>,
+    scope: Vec<Digest>,
 }
 
 /// What the lines so far say of a session: its counters, if the file has them, and its labels.
@@ -81,16 +93,18 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
             buffer: Vec::new(),
             sessions: HashMap::new(),
             ready: VecDeque::new(),
+            unheld: 0,
             done: false,
         }
     }
 
     /// Replays what is left and counts.
-    pub fn report(self) -> ReplayReport {
+    pub fn report(mut self) -> ReplayReport {
         let mut report = ReplayReport::default();
-        for call in self {
+        for call in self.by_ref() {
             report.add(call);
         }
+        report.unheld = self.unheld;
         report
     }
 
@@ -123,7 +137,20 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
             self.ready.extend(track.give_up(session));
         }
         match &parsed.body {
-            Body::Begin(_) => track.now.counters = Some(Past::default().counters()),
+            Body::Begin(begin) => {
+                track.now.counters = Some(Past::default().counters());
+                let scope = begin.scope.iter().copied().collect();
+                track.begun = Some(Begun { agent: (*begin.agent).into(), scope });
+                let result = self.replayer.replay_begin(begin);
+                if !result.as_ref().is_ok_and(|begun| begun.complete) {
+                    self.unheld = self.unheld.saturating_add(1);
+                }
+                let result = result.map(|begun| begun.replayed);
+                if !result.as_ref().is_ok_and(Replayed::is_same) {
+                    let (session, line) = (Some(session), self.line);
+                    self.ready.push_back(CallReplay { session, call: 0, line, result });
+                }
+            }
             Body::Outcome(outcome) => {
                 track.now.counters = Some(outcome.after.clone().into_owned());
             }
@@ -138,7 +165,7 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
                     let openings = self.openings.find(session, receipt.call);
                     let result = openings
                         .and_then(|openings| self.replayer.replay_call(&track.group, &openings))
-                        .map(|replayed| track.before.compare(replayed, track.delegated));
+                        .map(|replayed| track.compare(replayed, receipt));
                     self.ready.push_back(track.take(session, result));
                 }
             }
@@ -197,6 +224,21 @@ impl Track {
         };
     }
 
+    /// Holds a call against the lines before it.
+    fn compare(&self, replayed: Replayed, receipt: &Receipt<'_>) -> Replayed {
+        let mut replayed = self.before.compare(replayed, self.delegated);
+        if let Some(begun) = &self.begun {
+            let mut found = Differences::default();
+            found.text(Place::Call, What::AgentBefore, &receipt.agent, &begun.agent);
+            let scope: Vec<String> = receipt.scope.iter().map(ToString::to_string).collect();
+            let begun: Vec<String> = begun.scope.iter().map(ToString::to_string).collect();
+            found.list(Place::Call, What::ScopesBefore, &scope, &begun);
+            found.0.append(&mut replayed.differences);
+            replayed.differences = found.0;
+        }
+        replayed
+    }
+
     fn take(&mut self, session: SessionId, result: Result<Replayed, ReplayError>) -> CallReplay {
         self.group.clear();
         CallReplay { session: Some(session), call: self.call, line: self.line, result }
@@ -240,14 +282,19 @@ impl Standing {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ReplayReport {
-    /// How many calls there are.
+    /// How many calls there are. Lines that could not be read are among them, and beginnings of sessions that are
+    /// not what bundle and scopes say.
     pub calls: u64,
     /// How many come out the same.
     pub same: u64,
-    /// How many come out otherwise.
+    /// How many come out otherwise, and beginnings that say something else.
     pub different: u64,
-    /// How many could not be decided again, and lines that could not be read.
+    /// How many could not be decided again, beginnings that could not be held against anything, and lines that
+    /// could not be read.
     pub failed: u64,
+    /// How many sessions begin with a bundle or a scope that was not given, so that their beginning was not held
+    /// against it. A call that needs it could not be replayed; that there is none says nothing of the session.
+    pub unheld: u64,
     /// The first 256 of those that are not the same.
     pub findings: Vec<CallReplay>,
 }
@@ -277,6 +324,10 @@ impl fmt::Display for CallReplay {
         write!(f, "line {}: ", self.line)?;
         match (&self.result, self.session) {
             (Ok(replayed), _) => replayed.fmt(f),
+            (Err(error), Some(session)) if self.call == 0 => {
+                write!(f, "the beginning of session {session} cannot be held against anything: ")?;
+                write_causes(f, error)
+            }
             (Err(error), Some(session)) => {
                 write!(f, "call {} of session {session} cannot be replayed: ", self.call)?;
                 write_causes(f, error)
@@ -299,11 +350,14 @@ fn write_causes(f: &mut fmt::Formatter<'_>, error: &ReplayError) -> fmt::Result 
 /// The counts in one line, then one paragraph for each finding.
 impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { calls, same, different, failed, findings } = self;
+        let Self { calls, same, different, failed, unheld, findings } = self;
         write!(
             f,
             "{calls} calls: {same} the same, {different} otherwise, {failed} not replayable"
         )?;
+        if *unheld > 0 {
+            write!(f, "; {unheld} sessions begin with a bundle or scope that was not given")?;
+        }
         findings.iter().try_for_each(|call| write!(f, "\n{call}"))?;
         let more = (different + failed).saturating_sub(findings.len() as u64);
         if more > 0 { write!(f, "\nand {more} more") } else { Ok(()) }
