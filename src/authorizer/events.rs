@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::action::RecordError;
-use crate::action::record::{Members, parse_canonical, text, whole};
+use crate::action::record::{Members, parse, parse_canonical, text, whole};
 use crate::authorizer::lines::OWN_KINDS;
 use crate::authorizer::live::Live;
 use crate::authorizer::{AuthorizeError, Pending};
@@ -151,6 +151,15 @@ fn bounded(value: &str) -> Cow<'_, str> {
     }
     let digest = Digest::of("countersign 2026-11 large act v1", value.as_bytes());
     format!("{{\"bytes\":{},\"digest\":\"{digest}\"}}", value.len()).into()
+}
+
+/// Tells whether a value is what stands for one that is too long.
+pub(crate) fn is_digest_of_long(value: &str) -> bool {
+    let Ok(value) = parse(value) else { return false };
+    let Some(members) = value.as_object() else { return false };
+    let bytes = members.get("bytes").and_then(crate::value::Value::as_number);
+    let long = bytes.and_then(|bytes| bytes.to_u64()).is_some_and(|bytes| bytes > MAX_VALUE as u64);
+    long && members.iter().map(|(name, _)| name).eq(["bytes", "digest"])
 }
 
 /// The facts of an act, read back.

@@ -133,6 +133,24 @@ impl Declassification {
         Ok(read)
     }
 
+    /// Returns the id: the digest of the body, one for all who sign it.
+    #[must_use]
+    pub const fn id(&self) -> Digest {
+        self.id
+    }
+
+    /// Returns the one session that it is for.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Returns the digests of the session's scopes, from the root to its own.
+    #[must_use]
+    pub fn scope(&self) -> &[Digest] {
+        &self.scope
+    }
+
     /// Returns the label.
     #[must_use]
     pub fn label(&self) -> &str {
@@ -143,6 +161,12 @@ impl Declassification {
     #[must_use]
     pub const fn issued_at(&self) -> Timestamp {
         self.issued_at
+    }
+
+    /// Returns until when it may be brought.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.expires
     }
 
     /// Returns the signed document.

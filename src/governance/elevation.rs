@@ -209,6 +209,12 @@ impl Elevation {
         &self.grants
     }
 
+    /// Returns when it begins.
+    #[must_use]
+    pub const fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
     /// Returns when it ends.
     #[must_use]
     pub const fn expires(&self) -> Timestamp {

@@ -175,6 +175,13 @@ impl Sources<'_> {
         self.snapshot.labels_of(effect).for_each(&mut found);
     }
 
+    /// Returns all that `effects` touch.
+    pub(crate) fn touched<'a>(self, effects: impl Iterator<Item = &'a Effect>) -> Vec<Box<str>> {
+        let mut touched = Vec::new();
+        effects.for_each(|effect| self.each(effect, |label| touched.push(label.into())));
+        touched
+    }
+
     /// Tells whether `effect` touches something that has labels.
     pub(crate) fn touches(&self, effect: &Effect) -> bool {
         let mut any = false;

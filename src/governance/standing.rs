@@ -169,6 +169,24 @@ impl StandingGrant {
         self.id
     }
 
+    /// Returns the one session that it is for.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Returns the digests of the session's scopes, from the root to its own.
+    #[must_use]
+    pub fn scope(&self) -> &[Digest] {
+        &self.scope
+    }
+
+    /// Returns the digest of the bundle.
+    #[must_use]
+    pub const fn bundle(&self) -> Digest {
+        self.bundle
+    }
+
     /// Returns the domain.
     #[must_use]
     pub const fn domain(&self) -> Domain {

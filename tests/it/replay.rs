@@ -27,6 +27,7 @@ use proptest::test_runner::TestRunner;
 use crate::support::gate::{self, Bundle};
 
 mod begin;
+mod people;
 
 #[allow(dead_code, reason = "the example looks at more of the data file")]
 #[path = "../../examples/rome_replay/trace.rs"]

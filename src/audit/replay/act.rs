@@ -2,10 +2,12 @@
 
 use super::call::Recorded;
 use super::difference::{Differences, Place, What};
+use super::people::{Done, People};
 use super::{Before, ReplayError, Replayed};
 use crate::authorizer::Severity;
 use crate::authorizer::events::{EventFacts, PROVENANCE};
 use crate::authorizer::lines::OWN_KINDS;
+use crate::policy::Snapshot;
 use crate::receipt::{Domain, Opening, Reversibility, Verdict};
 
 impl Recorded<'_> {
@@ -14,11 +16,26 @@ impl Recorded<'_> {
         self.first.action.kind.starts_with(OWN_KINDS)
     }
 
-    /// Holds the record of an act against its openings.
+    /// Takes notice of a call or act that could not be replayed.
+    pub(super) fn miss(&self, people: &mut People) {
+        match self.is_act() {
+            // Nobody knows what it gave.
+            true if self.first.call_decision == Verdict::Allow => people.lose(),
+            true => {}
+            false => people.miss(&self.first),
+        }
+    }
+
+    /// Holds the record of an act against its openings, and what it gives against the acts before it.
     ///
     /// That an approval was a person's, and a scope an owner's, the signed document says that is
     /// committed to; who holds the directory checks it.
-    pub(super) fn replay_act(&self, openings: &[Opening]) -> Result<Replayed, ReplayError> {
+    pub(super) fn replay_act(
+        &self,
+        openings: &[Opening],
+        people: &mut People,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<Replayed, ReplayError> {
         let first = &self.first;
         let action = self.open_action(openings)?;
         let facts = self.open(openings, "facts", &first.facts)?;
@@ -63,6 +80,11 @@ impl Recorded<'_> {
         found.list(Place::Call, What::Approvals, &approvals, &[] as &[&str]);
         let until = first.permit_until.map(time).unwrap_or_default();
         found.text(Place::Call, What::PermitUntil, &until, "");
+        let history = people.known;
+        if facts.refused.is_none() && found.0.iter().all(|found| found.what() != What::Value) {
+            let (name, now) = (&*facts.name, facts.time);
+            people.act(&mut found, &Done { first, name, value, now, snapshot });
+        }
         let labels = first.labels.iter().map(|label| (**label).into()).collect();
         Ok(Replayed {
             session: first.session,
@@ -71,6 +93,7 @@ impl Recorded<'_> {
             effects: Vec::new(),
             differences: found.0,
             before: Before { counters: first.after.clone().into_owned(), labels },
+            history,
         })
     }
 }

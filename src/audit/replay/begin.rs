@@ -2,7 +2,7 @@
 
 use super::call::compare_parties;
 use super::difference::{Difference, Differences, Place, What};
-use super::{Before, ReplayError, Replayed, Replayer};
+use super::{Before, History, ReplayError, Replayed, Replayer};
 use crate::authorizer::Severity;
 use crate::authorizer::witness::Transcript;
 use crate::digest::Digest;
@@ -91,6 +91,7 @@ impl Replayer {
             effects: Vec::new(),
             differences: found.0,
             before: Before { counters: Counters::default(), labels: Vec::new() },
+            history: History::Whole,
         };
         Ok(Begun { replayed, complete })
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::difference::{Differences, Place, What};
+use super::people::People;
+use super::rest::Rested;
 use super::{Before, ReplayError, Replayed, Replayer, kind};
 use crate::action::Effect;
 use crate::action::RecordError;
@@ -13,7 +15,8 @@ use crate::authorizer::gates::{Added, Answer, Hop, Question};
 use crate::authorizer::lines::{Lists, line_domain, reversibility, verdict};
 use crate::authorizer::witness::{Transcript, Witness};
 use crate::digest::Digest;
-use crate::governance::labels::Sources;
+use crate::governance::Parties;
+use crate::governance::labels::{After, Sources};
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::identity::SpiffeId;
 use crate::policy::{Principal, Snapshot};
@@ -130,11 +133,12 @@ impl Replayer {
         &self,
         recorded: &Recorded<'_>,
         openings: &[Opening],
+        people: &mut People,
     ) -> Result<Replayed, ReplayError> {
-        if recorded.is_act() {
-            return recorded.replay_act(openings);
-        }
         let first = &recorded.first;
+        if recorded.is_act() {
+            return recorded.replay_act(openings, people, self.bundle(first.bundle).ok());
+        }
         let snapshot = self.bundle(first.bundle)?;
         let description = recorded.open_action(openings)?;
         let facts = recorded.open(openings, "facts", &first.facts)?;
@@ -194,6 +198,7 @@ impl Replayer {
             now: facts.now,
         };
         let mut answer = question.decide(effects);
+        let elevated = question.elevated(&answer);
         let allowed = answer.severity == Severity::Allow;
         let mut ledger = own.ledger.clone();
         if !facts.observed {
@@ -215,6 +220,21 @@ impl Replayer {
         found.text(Place::Call, What::PermitUntil, &show(first.permit_until), &show(until));
         compare_kind(&mut found, &first.action.kind, description, &answer);
         compare_effects(&mut found, recorded, &facts, &answer);
+        let effects: Vec<&Effect> = answer.effects.iter().map(|decided| &decided.effect).collect();
+        let history = people.hold(
+            &mut found,
+            &Rested {
+                first,
+                facts: &facts,
+                snapshot,
+                effects: &effects,
+                description,
+                parties: Parties { owner: scope.owner(), on_behalf_of: scope.on_behalf_of() },
+                sources,
+                elevated,
+                too_many_labels: labels_after == After::TooMany,
+            },
+        );
         Ok(Replayed {
             session: first.session,
             call: first.call,
@@ -225,6 +245,7 @@ impl Replayer {
                 counters: facts.own.past.counters(),
                 labels: facts.labels.touched().to_vec(),
             },
+            history,
         })
     }
 
@@ -290,21 +311,21 @@ fn recall(facts: &HopFacts, effects: &[Effect]) -> Option<Ledger> {
 }
 
 /// Who works for whom on what, as a line says it.
-pub(super) struct Parties<'a> {
+pub(super) struct Roles<'a> {
     agent: &'a str,
     task: &'a str,
     owner: &'a str,
     on_behalf_of: &'a str,
 }
 
-impl<'a> From<&'a Receipt<'_>> for Parties<'a> {
+impl<'a> From<&'a Receipt<'_>> for Roles<'a> {
     fn from(line: &'a Receipt<'_>) -> Self {
         let Receipt { agent, task, owner, on_behalf_of, .. } = line;
         Self { agent, task, owner, on_behalf_of }
     }
 }
 
-impl<'a> From<&'a Begin<'_>> for Parties<'a> {
+impl<'a> From<&'a Begin<'_>> for Roles<'a> {
     fn from(line: &'a Begin<'_>) -> Self {
         let Begin { agent, task, owner, on_behalf_of, .. } = line;
         Self { agent, task, owner, on_behalf_of }
@@ -315,7 +336,7 @@ impl<'a> From<&'a Begin<'_>> for Parties<'a> {
 pub(super) fn compare_parties(
     found: &mut Differences,
     place: Place,
-    said: Parties<'_>,
+    said: Roles<'_>,
     scope: &CompiledScope,
     agent: &SpiffeId,
 ) {

@@ -104,7 +104,20 @@ whats! {
     /// The agent of a call, which is that of the session.
     AgentBefore = "agent" from "the beginning of the session says";
     /// The scopes of a call, which are those of the session.
-    ScopesBefore = "chain of scopes" from "the beginning of the session says";
+    ScopesBefore = "scopes" from "the beginning of the session says";
+    /// That an act was accepted, which the acts before it and the document itself must allow.
+    Accepted = "act" from "what stands before it refuses it with";
+    /// An approval that the call names, which an act before it must have brought, for this very action, and which
+    /// no call before it must have used up.
+    Brought = "approval" from "the acts before bring";
+    /// A quorum that had approved, for which acts before must have brought enough.
+    BroughtQuorum = "quorum that approved" from "the acts before bring";
+    /// Something that was added to a scope for a while, which an act before must have brought.
+    BroughtElevation = "elevation" from "the acts before bring";
+    /// A label that policies do not see, which an act before must have taken away.
+    BroughtLabel = "declassified label" from "the acts before bring";
+    /// The end of a permit, which is no later than that of what people signed.
+    PermitSigned = "end of the permit" from "what people signed ends at";
     /// The counters before the call, which are those after the line before.
     CountersBefore = "counters before the call" from "the lines before say";
     /// The labels before the call, among which are all of the lines before.

@@ -53,6 +53,8 @@ mod difference;
 mod error;
 mod kind;
 mod openings;
+mod people;
+mod rest;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -66,6 +68,8 @@ use self::call::Recorded;
 pub use self::difference::{Difference, Place, What};
 pub use self::error::ReplayError;
 pub use self::openings::{OpeningFile, OpeningMap, OpeningSource};
+pub use self::people::History;
+use self::people::People;
 pub use self::stream::{CallReplay, Replay, ReplayReport};
 use crate::action::path::PurePaths;
 use crate::authorizer::witness::Transcript;
@@ -122,6 +126,7 @@ impl Replayer {
     ///
     /// `lines` are those of its group, in order; `openings` may hold others too, which are passed over.
     /// The opening of `action` need not be there: nothing is decided by it. One that is there must be right.
+    /// What the call rests on is held against no acts before it: [`replay`](Self::replay) knows them.
     ///
     /// # Errors
     ///
@@ -133,13 +138,25 @@ impl Replayer {
         lines: &[Line],
         openings: &[Opening],
     ) -> Result<Replayed, ReplayError> {
-        self.decide(&Recorded::parse(lines)?, openings)
+        self.decide(&Recorded::parse(lines)?, openings, &mut People::default())
+    }
+
+    /// Decides one call again that follows on what people gave before it.
+    fn replay_after(
+        &self,
+        people: &mut People,
+        lines: &[Line],
+        openings: &[Opening],
+    ) -> Result<Replayed, ReplayError> {
+        let recorded = Recorded::parse(lines).inspect_err(|_| people.lose())?;
+        self.decide(&recorded, openings, people).inspect_err(|_| recorded.miss(people))
     }
 
     /// Decides all calls of a file of receipts again, one after the other.
     ///
     /// Lines of different sessions may be interleaved. Beside each call, the counters and labels that it
-    /// started from are held against the lines before, and the beginning of each session against bundle and
+    /// started from are held against the lines before, what it rests on against the acts before (see [`History`]
+    /// for a file that does not have them all), and the beginning of each session against bundle and
     /// scopes: one that does not say what they say is yielded as call 0.
     pub fn replay<R: BufRead, O: OpeningSource>(
         &self,
@@ -180,6 +197,7 @@ pub struct Replayed {
     effects: Vec<EffectDecision>,
     differences: Vec<Difference>,
     before: Before,
+    history: History,
 }
 
 /// What the facts say of the session before the call.
@@ -217,6 +235,13 @@ impl Replayed {
     #[must_use]
     pub fn effects(&self) -> &[EffectDecision] {
         &self.effects
+    }
+
+    /// Returns what was known of the session before the call, against which everything was held that people
+    /// had given to it: approvals, standing grants, elevations, declassifications.
+    #[must_use]
+    pub const fn history(&self) -> History {
+        self.history
     }
 
     /// Returns the session.

@@ -6,13 +6,19 @@ use std::io::BufRead;
 
 use super::difference::{Differences, What};
 use super::openings::read_line;
-use super::{OpeningSource, Place, ReplayError, Replayed, Replayer};
+use super::people::People;
+use super::{History, OpeningSource, Place, ReplayError, Replayed, Replayer};
 use crate::digest::Digest;
 use crate::governance::usage::Past;
 use crate::receipt::{Body, Counters, Line, LineError, MAX_LINE_BYTES, Receipt, SessionId};
+use crate::time::Timestamp;
 
 /// The most sessions that are followed at once; one that has ended is forgotten.
 const MAX_SESSIONS: usize = 1 << 16;
+
+/// The most that is kept of what people gave to sessions, all together: each approval, signature or label is one,
+/// of at most a kilobyte.
+pub(super) const MAX_KEPT: usize = 1 << 18;
 
 /// The kinds of the acts that delegate: what a delegate uses is used up here too.
 const DELEGATING: [&str; 2] = ["countersign.delegation", "countersign.handover"];
@@ -33,6 +39,8 @@ pub struct Replay<'r, R, O> {
     buffer: Vec<u8>,
     sessions: HashMap<SessionId, Track>,
     ready: VecDeque<CallReplay>,
+    /// How much of what people gave is kept.
+    pub(super) kept: usize,
     /// Beginnings that could not be held against all that they name.
     unheld: u64,
     done: bool,
@@ -67,6 +75,8 @@ struct Track {
     delegated: bool,
     /// What the beginning of the session says, if the file has it.
     begun: Option<Begun>,
+    /// What people gave to the session.
+    people: People,
 }
 
 /// What every call of a session repeats of its beginning.
@@ -93,6 +103,7 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
             buffer: Vec::new(),
             sessions: HashMap::new(),
             ready: VecDeque::new(),
+            kept: 0,
             unheld: 0,
             done: false,
         }
@@ -139,6 +150,8 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
         match &parsed.body {
             Body::Begin(begin) => {
                 track.now.counters = Some(Past::default().counters());
+                self.kept = self.kept.saturating_sub(track.people.len());
+                track.people = People::begun(begin.scope.len());
                 let scope = begin.scope.iter().copied().collect();
                 track.begun = Some(Begun { agent: (*begin.agent).into(), scope });
                 let result = self.replayer.replay_begin(begin);
@@ -154,7 +167,12 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
             Body::Outcome(outcome) => {
                 track.now.counters = Some(outcome.after.clone().into_owned());
             }
+            Body::Resume(resume) => {
+                self.kept = self.kept.saturating_sub(track.people.len());
+                track.people = People::resumed(Timestamp::from_millis(resume.time));
+            }
             Body::End(_) => {
+                self.kept = self.kept.saturating_sub(track.people.len());
                 self.sessions.remove(&session);
             }
             Body::Receipt(receipt) => {
@@ -162,10 +180,17 @@ impl<'r, R: BufRead, O: OpeningSource> Replay<'r, R, O> {
                 track.delegated |= DELEGATING.contains(&&*receipt.action.kind);
                 // More lines than a group has are refused when they are looked at together.
                 if receipt.index + 1 == receipt.of || track.group.len() as u64 > receipt.of {
-                    let openings = self.openings.find(session, receipt.call);
-                    let result = openings
-                        .and_then(|openings| self.replayer.replay_call(&track.group, &openings))
-                        .map(|replayed| track.compare(replayed, receipt));
+                    let before = track.people.len();
+                    let result = track.replay(self.replayer, &mut self.openings, session, receipt);
+                    let result = match self.kept.saturating_sub(before) + track.people.len() {
+                        kept if kept > MAX_KEPT => {
+                            track.people.lose();
+                            let what = "things that people gave to the sessions that go on";
+                            Err(ReplayError::TooMany { what, most: MAX_KEPT })
+                        }
+                        _ => result,
+                    };
+                    self.kept = self.kept.saturating_sub(before) + track.people.len();
                     self.ready.push_back(track.take(session, result));
                 }
             }
@@ -222,6 +247,19 @@ impl Track {
             counters: Some(receipt.after.clone().into_owned()),
             labels: receipt.labels.iter().map(|label| (**label).into()).collect(),
         };
+    }
+
+    /// Replays the call whose lines are complete.
+    fn replay(
+        &mut self,
+        replayer: &Replayer,
+        openings: &mut impl OpeningSource,
+        session: SessionId,
+        last: &Receipt<'_>,
+    ) -> Result<Replayed, ReplayError> {
+        let openings = openings.find(session, last.call).inspect_err(|_| self.people.lose())?;
+        let replayed = replayer.replay_after(&mut self.people, &self.group, &openings)?;
+        Ok(self.compare(replayed, last))
     }
 
     /// Holds a call against the lines before it.
@@ -295,6 +333,9 @@ pub struct ReplayReport {
     /// How many sessions begin with a bundle or a scope that was not given, so that their beginning was not held
     /// against it. A call that needs it could not be replayed; that there is none says nothing of the session.
     pub unheld: u64,
+    /// How many calls and acts were replayed without knowing all that people gave to their session before: see
+    /// [`History`](super::History).
+    pub partial: u64,
     /// The first 256 of those that are not the same.
     pub findings: Vec<CallReplay>,
 }
@@ -302,6 +343,8 @@ pub struct ReplayReport {
 impl ReplayReport {
     fn add(&mut self, call: CallReplay) {
         self.calls += 1;
+        let partly = |replayed: &Replayed| replayed.history() != History::Whole;
+        self.partial += u64::from(call.result.as_ref().is_ok_and(partly));
         match &call.result {
             Ok(replayed) if replayed.is_same() => return self.same += 1,
             Ok(_) => self.different += 1,
@@ -350,13 +393,16 @@ fn write_causes(f: &mut fmt::Formatter<'_>, error: &ReplayError) -> fmt::Result 
 /// The counts in one line, then one paragraph for each finding.
 impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { calls, same, different, failed, unheld, findings } = self;
+        let Self { calls, same, different, failed, unheld, partial, findings } = self;
         write!(
             f,
             "{calls} calls: {same} the same, {different} otherwise, {failed} not replayable"
         )?;
         if *unheld > 0 {
             write!(f, "; {unheld} sessions begin with a bundle or scope that was not given")?;
+        }
+        if *partial > 0 {
+            write!(f, "; before {partial} of them not all is known that people gave")?;
         }
         findings.iter().try_for_each(|call| write!(f, "\n{call}"))?;
         let more = (different + failed).saturating_sub(findings.len() as u64);

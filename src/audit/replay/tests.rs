@@ -209,6 +209,26 @@ fn effects_that_would_be_decided_otherwise_are_found_out() {
 }
 
 #[test]
+fn more_than_is_kept_is_an_error_of_its_own() {
+    let fixture = Fixture::default();
+    let session = fixture.session();
+    drop(session.authorize(ReadData::new("a")).unwrap());
+    let replayer = Replayer::new(&testing::baseline()).with_scope(testing::scope().scope());
+    let receipts = fixture.sink.to_ndjson();
+    let openings: OpeningMap = fixture.sink.openings().into_iter().collect();
+    let mut replay = replayer.replay(receipts.as_bytes(), openings.clone());
+    replay.kept = super::stream::MAX_KEPT;
+    assert!(replay.report().is_same());
+    let mut replay = replayer.replay(receipts.as_bytes(), openings);
+    replay.kept = super::stream::MAX_KEPT + 1;
+    let call = replay.next().unwrap();
+    let error = call.result.unwrap_err();
+    assert_eq!((call.call, error.code()), (1, "replay.too_many"));
+    let said = "there are more than 262144 things that people gave to the sessions that go on";
+    assert_eq!(error.to_string(), said);
+}
+
+#[test]
 fn no_value_panics() {
     let case = case();
     let (facts, effect) = (case.value("facts"), case.value(EFFECT));

@@ -16,6 +16,23 @@ pub struct Parties<'a> {
     pub on_behalf_of: Option<&'a str>,
 }
 
+impl Parties<'_> {
+    /// Tells whether the person of this id stands outside of the task, as `quorum` asks.
+    pub(crate) fn lets_count(self, quorum: &Quorum, id: &str) -> bool {
+        self.check(quorum, id).is_ok()
+    }
+
+    fn check(self, quorum: &Quorum, id: &str) -> Result<(), Ineligible> {
+        let requester = self.on_behalf_of.is_some_and(|party| is_same(id, party));
+        match is_same(id, self.owner) {
+            true if quorum.owner == OwnerRule::Counts => Ok(()),
+            true if !requester => Err(Ineligible::Owner),
+            false if !requester => Ok(()),
+            _ => Err(Ineligible::Requester),
+        }
+    }
+}
+
 /// Everything as it is at one moment, against which whatever people signed is held: when it arrives,
 /// and again when it is used.
 #[derive(Clone, Copy)]
@@ -82,14 +99,7 @@ pub(in crate::governance) fn eligible(
     if !person.approves() {
         return Err(Ineligible::Machine);
     }
-    if is_same(&person.id, parties.owner) {
-        if quorum.owner == OwnerRule::Excluded {
-            let requester = parties.on_behalf_of.is_some_and(|id| is_same(&person.id, id));
-            return Err(if requester { Ineligible::Requester } else { Ineligible::Owner });
-        }
-    } else if parties.on_behalf_of.is_some_and(|id| is_same(&person.id, id)) {
-        return Err(Ineligible::Requester);
-    }
+    parties.check(quorum, &person.id)?;
     if !quorum.roles.iter().any(|role| person.roles.contains(role.as_str())) {
         return Err(Ineligible::Role);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign::action::path::PurePaths;
 use countersign::action::{Action, Domain, EffectContext, Effects, SendMessage, WriteData};
-use countersign::audit::replay::{OpeningMap, Replayer};
+use countersign::audit::replay::{OpeningMap, ReplayReport, Replayer};
 use countersign::authorizer::{Finding, FindingHook, FindingKind};
 use countersign::entropy::{Entropy, EntropyError};
 use countersign::governance::approval::{Ballot, Vote};
@@ -17,7 +17,7 @@ use countersign::governance::{
 };
 use countersign::identity::{SpiffeId, VerifiedIdentity};
 use countersign::policy::Enforced;
-use countersign::receipt::{MemorySink, SessionId, Verified, Verifier};
+use countersign::receipt::{MemorySink, Opening, SessionId, Verified, Verifier};
 use countersign::scope::{Descriptor, Scope};
 use countersign::session::{Act, ActError, Acted};
 use countersign::testing::{self, TestClock, TestEntropy};
@@ -255,14 +255,18 @@ impl Site {
     #[track_caller]
     pub(crate) fn holds(&self) {
         self.verify();
+        let report = self.replay(&self.sink.to_ndjson(), self.sink.openings());
+        assert!(report.is_same(), "{report}");
+    }
+
+    /// Replays other receipts, or with other openings.
+    pub(crate) fn replay(&self, receipts: &str, openings: Vec<Opening>) -> ReplayReport {
         let (bundles, scopes) = (self.bundles.lock().unwrap(), self.scopes.lock().unwrap());
         let replayer = Replayer::new(&bundles[0]);
         let replayer = bundles.iter().skip(1).fold(replayer, Replayer::with_bundle);
         let replayer = scopes.iter().fold(replayer, Replayer::with_scope);
-        let openings: OpeningMap = self.sink.openings().into_iter().collect();
-        let receipts = self.sink.to_ndjson();
-        let report = replayer.replay(receipts.as_bytes(), openings).report();
-        assert!(report.is_same(), "{report}");
+        let openings: OpeningMap = openings.into_iter().collect();
+        replayer.replay(receipts.as_bytes(), openings).report()
     }
 
     /// The acts on all chains, each with what came of it.
