@@ -487,6 +487,9 @@ fn what_a_holder_of_the_keys_changes_is_named() {
         "user:mala@example.org",
         "user:dana@example.org",
     );
+    // What a line holds does not act on a terminal.
+    let hidden = archive.forged("fix-login-timeout", "fix\u{202e}").unwrap().to_string();
+    assert!(hidden.contains("its task is recorded as `fix\\u{202e}`"), "{hidden}");
     check("fix-login-timeout", "fix-log-in", call, What::Task, "fix-log-in", "fix-login-timeout");
     check(
         "example.org/agent/coder/",

@@ -1,14 +1,16 @@
 //! Acts of people and of the host, which no gate decides: that their record agrees with itself.
 
-use super::call::Recorded;
+use super::call::{Recorded, compare_parties};
 use super::difference::{Differences, Place, What};
 use super::people::{Done, People};
 use super::{Before, ReplayError, Replayed};
 use crate::authorizer::Severity;
 use crate::authorizer::events::{EventFacts, PROVENANCE};
 use crate::authorizer::lines::OWN_KINDS;
+use crate::identity::SpiffeId;
 use crate::policy::Snapshot;
 use crate::receipt::{Domain, Opening, Reversibility, Verdict};
+use crate::scope::CompiledScope;
 
 impl Recorded<'_> {
     /// Tells whether this is the record of an act.
@@ -34,7 +36,8 @@ impl Recorded<'_> {
         &self,
         openings: &[Opening],
         people: &mut People,
-        snapshot: Option<&Snapshot>,
+        snapshot: &Snapshot,
+        scope: Option<&CompiledScope>,
     ) -> Result<Replayed, ReplayError> {
         let first = &self.first;
         let action = self.open_action(openings)?;
@@ -51,6 +54,10 @@ impl Recorded<'_> {
             Some(reason) => (Severity::Deny, Verdict::Deny, vec![reason.code()]),
         };
         let mut found = Differences::default();
+        if let Some(scope) = scope {
+            let agent = SpiffeId::parse(&first.agent).map_err(|_| ReplayError::Agent)?;
+            compare_parties(&mut found, Place::Call, first.into(), scope, &agent);
+        }
         let (line, place) = (Place::Line(first.domain), Place::Effect(first.domain, 0));
         let kind = first.action.kind.strip_prefix(OWN_KINDS).unwrap_or_default();
         found.text(Place::Call, What::Kind, kind, &facts.name);

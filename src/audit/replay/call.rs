@@ -137,7 +137,15 @@ impl Replayer {
     ) -> Result<Replayed, ReplayError> {
         let first = &recorded.first;
         if recorded.is_act() {
-            return recorded.replay_act(openings, people, self.bundle(first.bundle).ok());
+            let own = first.scope.last().ok_or(ReplayError::ScopeChain { hops: 0 })?;
+            let scope = match self.scope(*own, &Transcript::default()) {
+                Ok(scope) => Some(scope),
+                // No gate decided it: who knows neither scope nor agent can tell that it agrees with itself.
+                Err(ReplayError::ScopeUnknown { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            let snapshot = self.bundle(first.bundle)?;
+            return recorded.replay_act(openings, people, snapshot, scope.as_deref());
         }
         let snapshot = self.bundle(first.bundle)?;
         let description = recorded.open_action(openings)?;

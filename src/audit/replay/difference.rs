@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::receipt::{Counters, Domain};
+use crate::text::escape_visible;
 
 /// One thing that a receipt says and that does not come out again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,7 +195,12 @@ struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { f.write_str("none") } else { write!(f, "`{}`", self.0) }
+        // A line may hold any text: what is shown to people must not act on their terminal.
+        if self.0.is_empty() {
+            f.write_str("none")
+        } else {
+            write!(f, "`{}`", escape_visible(self.0))
+        }
     }
 }
 

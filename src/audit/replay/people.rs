@@ -123,8 +123,8 @@ pub(super) struct Done<'a> {
     /// What was done.
     pub(super) value: &'a str,
     pub(super) now: Timestamp,
-    /// The bundle in force, where it was given.
-    pub(super) snapshot: Option<&'a Snapshot>,
+    /// The bundle in force.
+    pub(super) snapshot: &'a Snapshot,
 }
 
 impl Default for People {
@@ -377,14 +377,12 @@ impl People {
         check(first.expires() > done.now, Reason::DeclassificationExpired)?;
         let touched = done.first.labels.iter().any(|label| **label == *first.label());
         check(touched, Reason::DeclassificationLabel)?;
-        if let Some(snapshot) = done.snapshot {
-            let rule = snapshot.elevations().declassification.as_ref();
-            let named = |rule: &str| snapshot.quorums().iter().find(|quorum| quorum.name == rule);
-            let quorum = rule.and_then(|rule| named(&rule.quorum));
-            let quorum = quorum.ok_or(Reason::DeclassificationAbsent)?;
-            let keys = documents.iter().map(|document| document.signed().key());
-            check(people(keys) >= quorum.of, Reason::DeclassificationQuorum)?;
-        }
+        let rule = done.snapshot.elevations().declassification.as_ref();
+        let rule = rule.ok_or(Reason::DeclassificationAbsent)?;
+        let quorum = done.snapshot.quorums().iter().find(|quorum| quorum.name == rule.quorum);
+        let quorum = quorum.ok_or(Reason::DeclassificationAbsent)?;
+        let keys = documents.iter().map(|document| document.signed().key());
+        check(people(keys) >= quorum.of, Reason::DeclassificationQuorum)?;
         if !self.is_whole() {
             return Ok(());
         }

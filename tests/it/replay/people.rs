@@ -290,6 +290,12 @@ fn what_an_act_brought_must_be_what_it_says() {
         "0".repeat(64)
     );
     check("\"approvals\":[]", &approvals, What::Approvals);
+    check("\"owner\":\"user:cy\"", "\"owner\":\"user:eve\"", What::Owner);
+    check("\"task\":\"fix-login-timeout\"", "\"task\":\"fix\u{202e}\"", What::Task);
+    let bundle = crate::support::site::asking().digest().to_string();
+    let report = Shown::of(&site).edit(id, 3, &bundle, &"0".repeat(64)).report(&site);
+    let error = report.findings[0].result.as_ref().unwrap_err();
+    assert_eq!((report.failed, error.code()), (1, "replay.bundle_unknown"));
     let report = Shown::of(&site).commit(id, 3, "action", "null").report(&site);
     assert_eq!((report.different, report.same), (2, 4), "{report}");
     let act = report.findings[0].result.as_ref().unwrap();
