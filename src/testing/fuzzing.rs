@@ -13,6 +13,7 @@ mod identity;
 mod json;
 mod path;
 mod receipts;
+mod replay;
 mod scope;
 mod shell;
 mod tools;
@@ -29,6 +30,7 @@ pub use self::identity::identity;
 pub use self::json::json;
 pub use self::path::path;
 pub use self::receipts::{receipt_line, valid_file, verify};
+pub use self::replay::replay;
 pub use self::scope::scope;
 pub use self::shell::{shell, shell_commands, shell_parse};
 pub use self::tools::tool_listing;
@@ -37,7 +39,7 @@ pub use self::tools::tool_listing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by name.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     ("approval", approval),
     ("bundle", bundle),
     ("correlate", correlate),
@@ -49,6 +51,7 @@ pub const TARGETS: [Target; 16] = [
     ("json", json),
     ("path", path),
     ("receipt_line", receipt_line),
+    ("replay", replay),
     ("scope", scope),
     ("shell", shell),
     ("shell_parse", shell_parse),

@@ -63,6 +63,22 @@ pub(super) fn small(tools: Option<ToolManifest>) -> Result<Enforced, LoadError> 
     load(files.iter().map(|(name, text)| (name.as_str(), text.as_slice())), tools)
 }
 
+/// Loads a bundle that asks people about writing, and lets them add to scopes and take labels off.
+pub(super) fn asking() -> Result<Enforced, LoadError> {
+    let mut files = files(b"");
+    files.insert("policies.cedar".to_owned(), ASKING.into());
+    files.insert("manifest.json".to_owned(), ASKING_MANIFEST.into());
+    load(files.iter().map(|(name, text)| (name.as_str(), text.as_slice())), None)
+}
+
+const ASKING: &str = r#"@id("all") permit(principal, action, resource);
+@id("ask") forbid(principal, action == Action::"WriteData", resource)
+    unless { context.approvals.contains("sre") };"#;
+
+const ASKING_MANIFEST: &str = r#"{"bundle": "countersign/bundle/v1", "name": "asking",
+"quorums": [{"name": "sre", "roles": ["sre"], "of": 1}],
+"elevation": {"quorum": "sre", "minutes": 60}, "declassification": {"quorum": "sre", "minutes": 30}}"#;
+
 fn load<'a>(
     files: impl Iterator<Item = (&'a str, &'a [u8])>,
     tools: Option<ToolManifest>,
