@@ -17,6 +17,8 @@ pub enum FindingKind {
     Breaker,
     /// An instance that is at work showed another credential.
     DuplicateInstance,
+    /// A session was refused: its scope, token or agent does not hold. There is no chain to put it on.
+    RefusedOpen,
     /// A call met approvals that were accepted once and do not hold now.
     ExpiredApproval,
     /// Something that a session rests on was revoked, halted or has ended.
@@ -35,6 +37,7 @@ impl FindingKind {
             Self::FirstDenial => "first_denial",
             Self::Breaker => "breaker",
             Self::DuplicateInstance => "duplicate_instance",
+            Self::RefusedOpen => "refused_open",
             Self::ExpiredApproval => "expired_approval",
             Self::Stopped => "stopped",
             Self::BreakGlass => "break_glass",

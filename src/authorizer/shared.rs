@@ -167,6 +167,12 @@ impl Shared {
         }
     }
 
+    /// Reads the clock for what is told; a clock that says nothing stands where the journal does.
+    pub(crate) fn now_or_last(&self) -> Timestamp {
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        self.clock.now().unwrap_or_else(|_| journal.position().time)
+    }
+
     /// Writes lines of the journal at `now`, or later where the journal is ahead.
     pub(crate) fn write_journal<T>(
         &self,

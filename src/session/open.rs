@@ -11,11 +11,11 @@ use crate::authorizer::account::Account;
 use crate::authorizer::live::Live;
 use crate::authorizer::place::Place;
 use crate::authorizer::shared::Prepared;
-use crate::authorizer::{AuthorizeError, Authorizer, Pending};
+use crate::authorizer::{AuthorizeError, Authorizer, Finding, FindingKind, Pending};
 use crate::entropy::EntropyError;
 use crate::governance::labels::Labels;
 use crate::governance::limits::Ledger;
-use crate::identity::VerifiedIdentity;
+use crate::identity::{SpiffeId, VerifiedIdentity};
 use crate::policy::{Principal, Snapshot};
 use crate::reason::Reason;
 use crate::receipt::{
@@ -115,6 +115,34 @@ impl Authorizer {
     }
 
     fn begin_open(
+        &self,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        let id = agent.id().clone();
+        self.telling(&id, self.opening(scope, agent))
+    }
+
+    /// Tells the host of a session that was refused.
+    pub(super) fn telling<T>(
+        &self,
+        agent: &SpiffeId,
+        opened: Result<T, OpenError>,
+    ) -> Result<T, OpenError> {
+        match &opened {
+            // Of that it was told already.
+            Err(OpenError::Refused(Reason::IdentityDuplicate)) => {}
+            Err(OpenError::Refused(reason)) => {
+                let at = self.shared.now_or_last();
+                let finding = Finding::new(FindingKind::RefusedOpen, agent.as_str(), at);
+                self.shared.tell(&Finding { reasons: &[*reason], ..finding });
+            }
+            _ => {}
+        }
+        opened
+    }
+
+    fn opening(
         &self,
         scope: &TrustedScope,
         agent: VerifiedIdentity,
@@ -230,6 +258,17 @@ impl Authorizer {
     }
 
     fn begin_resume(
+        &self,
+        stored: &Verified,
+        session: SessionId,
+        scope: &TrustedScope,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
+        let id = agent.id().clone();
+        self.telling(&id, self.resuming(stored, session, scope, agent))
+    }
+
+    fn resuming(
         &self,
         stored: &Verified,
         session: SessionId,

@@ -337,6 +337,15 @@ impl Authorizer {
         token: &DelegationToken,
         agent: VerifiedIdentity,
     ) -> Result<Pending<Session>, OpenError> {
+        let id = agent.id().clone();
+        self.telling(&id, self.redeeming(token, agent))
+    }
+
+    fn redeeming(
+        &self,
+        token: &DelegationToken,
+        agent: VerifiedIdentity,
+    ) -> Result<Pending<Session>, OpenError> {
         let shared = &self.shared;
         let said = token.delegation();
         let own = said.scopes.last().ok_or(OpenError::Refused(Reason::DelegationToken))?;

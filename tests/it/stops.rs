@@ -248,6 +248,27 @@ fn shown(path: &str, credential: &[u8], until: Option<u64>) -> VerifiedIdentity 
 }
 
 #[test]
+fn a_session_that_is_refused_is_told() {
+    let site = Site::new();
+    let trusted = |scope: &Scope| scope.dangerous().trust_unsigned();
+    let top = scope("coder", 2);
+    let open = |scope: &Scope, path: &str| site.authorizer.open(&trusted(scope), instance(path));
+    let refused = [
+        (open(&top, "other/1"), Reason::IdentityMismatch),
+        (open(&below(&top, descriptor("coder", 1)), "coder/1"), Reason::DelegationParent),
+    ];
+    for (opened, expected) in refused {
+        assert!(matches!(opened, Err(OpenError::Refused(reason)) if reason == expected));
+    }
+    assert_eq!(site.told_of(), [(FindingKind::RefusedOpen, None); 2]);
+    assert!(open(&top, "coder/1").is_ok());
+    assert_eq!(site.told(), []);
+    site.wait(100_000);
+    assert!(matches!(open(&top, "coder/1"), Err(OpenError::Refused(Reason::SessionExpired))));
+    assert_eq!(site.told(), [FindingKind::RefusedOpen]);
+}
+
+#[test]
 fn an_instance_at_work_is_not_taken_for_another_one() {
     let site = Site::new();
     let top = scope("coder", 2);
