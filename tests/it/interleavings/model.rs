@@ -419,7 +419,12 @@ impl Model {
         if let Some(index) = index.filter(|_| good) {
             let asked = &mut self.members[at].asked[index];
             match approves {
-                true => asked.votes.push((signature, approval.expires())),
+                true => {
+                    // A new one takes the place of the same person's that did not hold.
+                    let name = |seed: u8| PEOPLE.iter().find(|it| it.0 == seed).map(|it| it.1);
+                    asked.votes.retain(|(it, _)| name(it.seed) != name(seed));
+                    asked.votes.push((signature, approval.expires()));
+                }
                 false => asked.rejected = true,
             }
         }
