@@ -11,8 +11,7 @@ use crate::action::RecordError;
 use crate::action::record::{Members, parse, parse_canonical, text, whole};
 use crate::authorizer::lines::OWN_KINDS;
 use crate::authorizer::live::Live;
-use crate::authorizer::{AuthorizeError, Pending};
-use crate::digest::Digest;
+use crate::authorizer::{AuthorizeError, Pending, stand_in};
 use crate::reason::Reason;
 use crate::receipt::{
     CallRecord, Domain, DomainRecord, EffectRecord, Group, OutcomeRecord, OutcomeStatus,
@@ -149,17 +148,13 @@ fn bounded(value: &str) -> Cow<'_, str> {
     if value.len() <= MAX_VALUE {
         return value.into();
     }
-    let digest = Digest::of("countersign 2026-11 large act v1", value.as_bytes());
-    format!("{{\"bytes\":{},\"digest\":\"{digest}\"}}", value.len()).into()
+    stand_in::write("countersign 2026-11 large act v1", value.as_bytes()).into()
 }
 
 /// Tells whether a value is what stands for one that is too long.
 pub(crate) fn is_digest_of_long(value: &str) -> bool {
-    let Ok(value) = parse(value) else { return false };
-    let Some(members) = value.as_object() else { return false };
-    let bytes = members.get("bytes").and_then(crate::value::Value::as_number);
-    let long = bytes.and_then(|bytes| bytes.to_u64()).is_some_and(|bytes| bytes > MAX_VALUE as u64);
-    long && members.iter().map(|(name, _)| name).eq(["bytes", "digest"])
+    let length = parse(value).ok().as_ref().and_then(stand_in::length);
+    length.is_some_and(|length| length > MAX_VALUE as u64)
 }
 
 /// The facts of an act, read back.

@@ -6,7 +6,7 @@ use crate::action::path::ResolvedPath;
 use crate::action::{Action, Domain, Effect, EffectContext, Effects, Reversibility};
 use crate::authorizer::decision::{Decided, EffectDecision, EffectOutcome, Severity};
 use crate::authorizer::live::Live;
-use crate::authorizer::{AuthorizeError, Call};
+use crate::authorizer::{AuthorizeError, Call, stand_in};
 use crate::digest::Digest;
 use crate::reason::Reason;
 use crate::receipt::{
@@ -43,7 +43,6 @@ pub(crate) fn describe<A: Action + ?Sized>(action: &A, context: &EffectContext<'
         return Described { text: description, effects: effects.finish(), directory };
     }
     // Too large to be kept: its digest stands for it, and every effect it has is unknown.
-    let digest = Digest::of("countersign 2026-11 large action v1", description.as_bytes());
     action.effects(context, &mut effects);
     let mut opaque = Effects::default();
     let mut last = None;
@@ -53,7 +52,7 @@ pub(crate) fn describe<A: Action + ?Sized>(action: &A, context: &EffectContext<'
             last = Some(effect.domain());
         }
     }
-    let text = format!("{{\"bytes\":{},\"digest\":\"{digest}\"}}", description.len());
+    let text = stand_in::write("countersign 2026-11 large action v1", description.as_bytes());
     Described { text, effects: opaque.finish(), directory: None }
 }
 

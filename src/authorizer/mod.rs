@@ -19,6 +19,7 @@ pub(crate) mod place;
 pub(crate) mod propose;
 pub(crate) mod registry;
 pub(crate) mod shared;
+pub(crate) mod stand_in;
 pub(crate) mod witness;
 
 use std::sync::{Arc, PoisonError};

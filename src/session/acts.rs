@@ -11,7 +11,7 @@ use crate::authorizer::live::Live;
 use crate::authorizer::witness::Witness;
 use crate::authorizer::{
     AuthorizeError, Call, Decision, Deferral, EffectOutcome, Finding, FindingKind, Pending,
-    StartError,
+    StartError, stand_in,
 };
 use crate::digest::Digest;
 use crate::governance::approval::{Accepted, Need, RequestParts};
@@ -464,11 +464,7 @@ impl Live {
 
 /// What stands on the chain of a document that could not be read.
 pub(super) fn unread_value(text: &[u8]) -> String {
-    let mut value = Object::new();
-    value.insert("bytes".into(), Value::from(text.len() as u64));
-    let digest = Digest::of("countersign 2026-11 unread document v1", text);
-    value.insert("digest".into(), Value::String(digest.to_string()));
-    Value::Object(value).to_canonical()
+    stand_in::write("countersign 2026-11 unread document v1", text)
 }
 
 /// What stands on the chain of a request that was refused.

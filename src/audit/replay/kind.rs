@@ -3,6 +3,7 @@
 
 use crate::action::record::parse;
 use crate::action::{Effect, Kind, Target, from_value};
+use crate::authorizer::stand_in;
 use crate::reason::Reason;
 use crate::value::{Object, Value};
 
@@ -66,7 +67,7 @@ pub(super) fn can_describe<'e>(
     }
     let Ok(value) = parse(description) else { return true };
     let Some(members) = value.as_object() else { return false };
-    if is_digest_of_long(members) {
+    if stand_in::length(&value).is_some() {
         return effects.all(stands_for_all);
     }
     if kind == SHELL {
@@ -88,11 +89,6 @@ pub(super) fn can_describe<'e>(
         }
         None => false,
     }
-}
-
-/// What stands for a description that is too long to be kept.
-fn is_digest_of_long(members: &Object) -> bool {
-    members.iter().map(|(name, _)| name).eq(["bytes", "digest"])
 }
 
 /// Whether an effect is of this kind, or what could not be understood of one that is.
