@@ -137,6 +137,7 @@ reasons! {
 
     SessionNotYetValid = "session.not_yet_valid": "the scope is not valid yet";
     SessionExpired = "session.expired": "the scope has expired";
+    SessionLabelsFull = "session.labels_full": "the session has touched more classes of data than can be told apart";
     SessionHalted = "session.halted": "the session, or one that it acts for, was halted by hand";
     SessionClock = "session.clock": "the time cannot be told";
     SessionClockBackwards = "session.clock_backwards": "the clock went backwards";

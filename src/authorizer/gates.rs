@@ -131,12 +131,11 @@ impl Question<'_> {
         let facts = self.facts(&recent);
         let scopes: Vec<&CompiledScope> = self.above.iter().map(|hop| hop.scope).collect();
         let sources = Sources { own: self.own.scope, above: &scopes, snapshot: self.snapshot };
-        let after = self.labels_after.labels(self.labels);
-        let all_labels = after.unwrap_or(self.labels).seen();
+        let all_labels = self.labels_after.labels(self.labels).seen();
         // Where nothing is touched that was not before, all are judged by the same.
         let touching = match self.labels_after {
             After::More(_) => effects.iter().filter(|effect| sources.touches(effect)).count(),
-            After::Same | After::TooMany => 0,
+            After::Same | After::Full(_) => 0,
         };
         let mut decided: Vec<EffectDecision> = effects
             .into_iter()
@@ -159,9 +158,13 @@ impl Question<'_> {
             })
             .collect();
         // More than can be put on record is refused, so that what is allowed can be decided again.
-        if after.is_none() || self.paths.is_full() {
+        let unrecorded = match self.labels_after {
+            After::Full(_) => Some(Reason::SessionLabelsFull),
+            After::Same | After::More(_) => self.paths.is_full().then_some(Reason::ActionTooLarge),
+        };
+        if let Some(reason) = unrecorded {
             for effect in &mut decided {
-                *effect = denied(effect.effect.clone(), Reason::ActionTooLarge);
+                *effect = denied(effect.effect.clone(), reason);
             }
         }
         let severity = decided.iter().map(EffectDecision::severity).max();
@@ -207,7 +210,9 @@ impl Question<'_> {
             }
         }
         // A bundle that came into force later may not have the tier.
-        self.hops().try_for_each(|hop| self.snapshot.tier(hop.scope.tier()).map(|_| ()))
+        self.hops().try_for_each(|hop| self.snapshot.tier(hop.scope.tier()).map(|_| ()))?;
+        // What the session has touched since could not be named.
+        if self.labels.are_full() { Err(Reason::SessionLabelsFull) } else { Ok(()) }
     }
 
     /// What policies see of the call, whichever effect they are asked about.

@@ -281,7 +281,7 @@ impl Live {
         drop(state);
         match touched {
             true => Ok(()),
-            false => Err(AuthorizeError::Misuse("the session has too many labels")),
+            false => Err(AuthorizeError::Misuse("the labels of the session are full")),
         }
     }
 

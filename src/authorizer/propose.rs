@@ -12,7 +12,7 @@ use crate::authorizer::live::Live;
 use crate::authorizer::permit::Terms;
 use crate::authorizer::witness::Witness;
 use crate::authorizer::{AuthorizeError, Call, Decision, Deferral, Denial, Pending, Permit};
-use crate::governance::labels::{After, Sources};
+use crate::governance::labels::Sources;
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::governance::temporal;
 use crate::governance::{Elevated, Moment, Revoked, Signed};
@@ -200,8 +200,8 @@ impl Live {
                 until = Some(ends);
             }
         }
-        if let After::More(labels) = labels
-            && (observed || until.is_some())
+        if (observed || until.is_some())
+            && let Some(labels) = labels.into_new()
         {
             *held = labels;
         }

@@ -371,6 +371,11 @@ impl Elevations {
         active
     }
 
+    /// Tells whether an elevation of that id is in the table, whatever it is worth.
+    pub(crate) fn knows(&self, id: Digest) -> bool {
+        self.entries.iter().any(|entry| entry.elevation.id == id)
+    }
+
     /// Ends an elevation before its time; the same document is not taken again.
     pub fn end(&mut self, id: Digest) -> bool {
         let found = self.entries.iter_mut().find(|it| it.elevation.id == id && !it.ended);

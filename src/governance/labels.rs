@@ -63,14 +63,20 @@ impl Labels {
         self.changes
     }
 
-    /// Notes that `label` was touched, which brings back a declassified one; false when there is no room.
+    /// Tells whether there is no room for another label. What is touched then could not be named any more, and so
+    /// nothing is allowed to a session whose labels are full.
+    pub(crate) const fn are_full(&self) -> bool {
+        self.touched.len() >= MAX_LABELS
+    }
+
+    /// Notes that `label` was touched, which brings back a declassified one; false when the labels are full.
     pub(crate) fn touch(&mut self, label: &str) -> bool {
         let find = |list: &[Box<str>]| list.binary_search_by(|known| (**known).cmp(label));
         // What is touched now is not what people looked at.
         self.leaving.retain(|(leaving, _)| **leaving != *label);
-        let Err(unseen) = find(&self.seen) else { return true };
+        let Err(unseen) = find(&self.seen) else { return !self.are_full() };
         match find(&self.touched) {
-            Err(_) if self.touched.len() >= MAX_LABELS => return false,
+            Err(_) if self.are_full() => return false,
             Err(at) => self.touched.insert(at, label.into()),
             Ok(_) => {
                 if let Ok(at) = find(&self.declassified) {
@@ -80,7 +86,7 @@ impl Labels {
         }
         self.seen.insert(unseen, label.into());
         self.changes = self.changes.saturating_add(1);
-        true
+        !self.are_full()
     }
 
     /// Begins to take `label` from what policies see; none when they do not see it. Who may do that is the
@@ -122,9 +128,9 @@ impl Labels {
             });
         }
         match labels {
-            _ if !room => After::TooMany,
             Cow::Borrowed(_) => After::Same,
-            Cow::Owned(labels) => After::More(labels),
+            Cow::Owned(labels) if room => After::More(labels),
+            Cow::Owned(labels) => After::Full(labels),
         }
     }
 }
@@ -136,17 +142,24 @@ pub(crate) enum After {
     Same,
     /// There are more.
     More(Labels),
-    /// There would be too many, which denies the call.
-    TooMany,
+    /// They would be full, which denies the call. Where it runs all the same, these stick.
+    Full(Labels),
 }
 
 impl After {
-    /// The labels after a call that began with `before`; none where there would be too many.
-    pub(crate) const fn labels<'a>(&'a self, before: &'a Labels) -> Option<&'a Labels> {
+    /// The labels after a call that began with `before` and runs.
+    pub(crate) const fn labels<'a>(&'a self, before: &'a Labels) -> &'a Labels {
         match self {
-            Self::Same => Some(before),
-            Self::More(labels) => Some(labels),
-            Self::TooMany => None,
+            Self::Same => before,
+            Self::More(labels) | Self::Full(labels) => labels,
+        }
+    }
+
+    /// Those that are new.
+    pub(crate) fn into_new(self) -> Option<Labels> {
+        match self {
+            Self::Same => None,
+            Self::More(labels) | Self::Full(labels) => Some(labels),
         }
     }
 }
@@ -242,11 +255,13 @@ mod tests {
         assert_eq!(of(&["a"], &["b"]), None);
         let many: Vec<Box<str>> = (0..=MAX_LABELS).map(|n| format!("l{n:03}").into()).collect();
         assert_eq!(Labels::of(many.clone(), Vec::new()), None);
-        let mut labels = Labels::of(many[..MAX_LABELS].to_vec(), Vec::new()).unwrap();
-        assert!(labels.touch("l000"));
-        assert!(!labels.touch("new"));
+        let mut labels = Labels::of(many[..MAX_LABELS - 1].to_vec(), Vec::new()).unwrap();
+        assert!(labels.touch("l000") && !labels.are_full());
         let number = labels.leave("l001").unwrap();
         labels.declassify(number);
-        assert!(!labels.touch("new") && labels.touch("l001"));
+        assert!(!labels.touch("new") && labels.are_full());
+        assert!(!labels.touch("newer") && !labels.touch("l000") && !labels.touch("l001"));
+        assert!(labels.seen().contains(&"new".into()) && labels.seen().contains(&"l001".into()));
+        assert_eq!((labels.touched().len(), labels.seen()), (MAX_LABELS, labels.touched()));
     }
 }

@@ -22,7 +22,7 @@ use crate::governance::{
 use crate::policy::Snapshot;
 use crate::reason::Reason;
 use crate::session::Session;
-use crate::session::governed::action_digest;
+use crate::session::governed::{Governed, action_digest};
 use crate::session::state::State;
 use crate::time::Timestamp;
 use crate::value::{Object, Value};
@@ -314,7 +314,8 @@ impl Live {
                     let elevations = &mut state.governed.elevations;
                     elevations.submit(&elevation, hop, rules, moment, &witness)
                 })?;
-                let links = &mut state.governed.links;
+                let Governed { elevations, links, .. } = &mut state.governed;
+                links.retain(|id, _| elevations.knows(*id));
                 let transcript = witness.into_transcript();
                 if !transcript.is_empty() && !links.contains_key(&elevated.id) {
                     let mut text = String::new();

@@ -231,7 +231,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Returns [`AuthorizeError`] when the session is closed or poisoned, or has too many labels.
+    /// Returns [`AuthorizeError`] when the session is closed or poisoned, or its labels are full with this
+    /// one, the 64th. Nothing is allowed to a session whose labels are full.
     pub fn add_label(&self, label: &str) -> Result<(), AuthorizeError> {
         self.live.add_label(label)
     }

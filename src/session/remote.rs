@@ -272,9 +272,8 @@ impl Session {
                 let returned = read.verify(&directory, now, token);
                 let returned = returned.map_err(|error| error.reason())?;
                 let mut labels = live.place.labels();
-                // More than there is room for: what cannot be named is everything.
                 let room = returned.labels.iter().all(|label| labels.touch(label));
-                if room { Ok(returned.clone()) } else { Err(Reason::ActionTooLarge) }
+                if room { Ok(returned.clone()) } else { Err(Reason::SessionLabelsFull) }
             });
             (value, taken.map_err(Into::into))
         })

@@ -16,7 +16,7 @@ use crate::authorizer::lines::{Lists, line_domain, reversibility, verdict};
 use crate::authorizer::witness::{Transcript, Witness};
 use crate::digest::Digest;
 use crate::governance::Parties;
-use crate::governance::labels::{After, Sources};
+use crate::governance::labels::Sources;
 use crate::governance::limits::{Ledger, SessionLimits};
 use crate::identity::SpiffeId;
 use crate::policy::{Principal, Snapshot};
@@ -218,9 +218,11 @@ impl Replayer {
         compare_call(&mut found, first, &facts, scope, &agent);
         let decision = answer.severity.as_str();
         found.text(Place::Call, What::CallDecision, first.call_decision.as_str(), decision);
-        let labels = labels_after.labels(&facts.labels).filter(|_| allowed || facts.observed);
-        let labels = labels.unwrap_or(&facts.labels).touched();
-        found.list(Place::Call, What::Labels, &first.labels, labels);
+        let labels = match allowed || facts.observed {
+            true => labels_after.labels(&facts.labels),
+            false => &facts.labels,
+        };
+        found.list(Place::Call, What::Labels, &first.labels, labels.touched());
         found.counters(What::Counters, &first.after, &ledger.past().counters());
         let until = (allowed && !facts.observed)
             .then(|| question.permit_until(facts.permit_lifetime).as_millis());
@@ -240,7 +242,6 @@ impl Replayer {
                 parties: Parties { owner: scope.owner(), on_behalf_of: scope.on_behalf_of() },
                 sources,
                 elevated,
-                too_many_labels: labels_after == After::TooMany,
             },
         );
         Ok(Replayed {

@@ -28,8 +28,6 @@ pub(super) struct Rested<'a> {
     pub(super) sources: Sources<'a>,
     /// Whether what is allowed would not be without what was added to a scope.
     pub(super) elevated: bool,
-    /// Whether what the call touches has no room among the labels.
-    pub(super) too_many_labels: bool,
 }
 
 /// What an approval that a line names was found to be.
@@ -97,7 +95,7 @@ impl People {
         if call.uses() {
             self.consume(call.first);
         }
-        if (call.uses() || call.facts.observed) && !call.too_many_labels {
+        if call.uses() || call.facts.observed {
             self.touch(call);
         }
         known

@@ -314,6 +314,34 @@ fn what_is_observed_labels_the_session() {
 }
 
 #[test]
+fn what_is_observed_and_cannot_be_named_ends_all_that_is_enforced() {
+    let site = Site::new();
+    let session = site.session();
+    let classes = |from: u32| (from..from + 40).map(|n| format!("c{n}")).collect::<Vec<_>>();
+    let read = |from: u32| ReadData::table("crm.orders").classes(classes(from));
+    let permit = permit(&session, read(0));
+    // Enforced, what has no room is refused, and does no harm to the rest.
+    assert_eq!(ask(&session, read(40)), "session.labels_full");
+    assert_eq!(ask(&session, ReadData::new("a")), "allow");
+    let seen = session.observe(read(40), &Call::default()).unwrap();
+    assert_eq!(seen.reasons()[0].code(), "session.labels_full");
+    assert!(permit.start().is_err(), "the permit was for a session with fewer labels");
+    assert_eq!(ask(&session, ReadData::new("a")), "session.labels_full");
+    let seen = session.observe(ReadData::new("a"), &Call::default()).unwrap();
+    assert_eq!(seen.reasons()[0].code(), "session.labels_full");
+    assert!(session.add_label("another").is_err());
+    site.holds();
+    let session = site.session();
+    for n in 0..63 {
+        session.add_label(&format!("c{n}")).unwrap();
+    }
+    assert_eq!(ask(&session, ReadData::new("a")), "allow");
+    assert!(session.add_label("last").is_err());
+    assert_eq!(ask(&session, ReadData::new("a")), "session.labels_full");
+    site.holds();
+}
+
+#[test]
 fn what_is_observed_uses_no_grant_up_and_is_no_denial_to_tell() {
     let site = Site::new();
     let top = scope("coder", 2);
