@@ -119,6 +119,7 @@ pub mod digest;
 pub mod entropy;
 pub mod governance;
 pub mod guard;
+mod hex;
 pub mod identity;
 pub mod interop;
 pub mod policy;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::digest::{self, Digest};
+use crate::digest::Digest;
+use crate::hex;
 use crate::identity::{SpiffeId, SpiffeIdError};
 use crate::receipt::{KeyError, TrustedKey};
 use crate::text;
@@ -273,11 +274,8 @@ impl Directory {
     }
 
     /// Finds the key of a person by its 64 hex digits.
-    pub(super) fn key(&self, hex: &str) -> Option<TrustedKey> {
-        let mut bytes = [0; 32];
-        if !digest::parse_hex(hex, &mut bytes) {
-            return None;
-        }
+    pub(super) fn key(&self, digits: &str) -> Option<TrustedKey> {
+        let bytes = hex::parse(digits.as_bytes())?;
         let person = self.inner.people.get(*self.inner.keys.get(&bytes)?)?;
         person.keys.iter().find(|key| *key.as_bytes() == bytes).copied()
     }

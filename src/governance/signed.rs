@@ -13,7 +13,8 @@
 use std::fmt;
 
 use super::Directory;
-use crate::digest::{self, Digest};
+use crate::digest::Digest;
+use crate::hex;
 use crate::receipt::{KeyError, SignError, Signer, TrustedKey};
 use crate::value::{JsonError, Limits, Object, Value};
 
@@ -128,9 +129,7 @@ impl Signed {
         let sig = signer.sign(&message(kind, &body.to_canonical()))?;
         let mut envelope = Object::new();
         envelope.insert("key".into(), Value::String(key.to_string()));
-        let mut hex = String::with_capacity(128);
-        digest::write_hex(&mut hex, &sig);
-        envelope.insert("sig".into(), Value::String(hex));
+        envelope.insert("sig".into(), Value::String(hex::text(&sig)));
         envelope.insert("body".into(), body);
         let text = Value::Object(envelope).to_canonical();
         // Whatever is wrong with what came out is found where it is made.
@@ -190,8 +189,8 @@ impl Signed {
         let signed = signed.ok_or(DocumentError::Signature)?;
         let key = checked(&key).map_or_else(|| TrustedKey::parse_hex(&key), Ok);
         let key = key.map_err(DocumentError::Key)?;
-        let mut bytes = [0; 64];
-        if !digest::parse_hex(&sig, &mut bytes) || !key.verifies(&message(kind, signed), &bytes) {
+        let holds = |sig: &[u8; 64]| key.verifies(&message(kind, signed), sig);
+        if !hex::parse(sig.as_bytes()).as_ref().is_some_and(holds) {
             return Err(DocumentError::Signature);
         }
         Ok(Self { kind, body, key, text: canonical.into() })

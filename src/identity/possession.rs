@@ -46,8 +46,8 @@ use super::{
     IdentityError, IdentityVerifier, MAX_AUDIENCE_BYTES, MAX_KNOWN, PrincipalKind, Proof,
     SetupError, SpiffeId, VerifiedIdentity, audience,
 };
-use crate::digest::{parse_hex, write_hex};
 use crate::entropy::{Entropy, EntropyError};
+use crate::hex;
 use crate::receipt::{SignError, Signer, TrustedKey};
 use crate::text::check_visible;
 use crate::time::{Clock, Timestamp};
@@ -331,7 +331,7 @@ impl Challenge {
     fn object(&self) -> Object {
         [
             ("audience".to_owned(), Value::from(&*self.audience)),
-            ("challenge".to_owned(), Value::from(hex(&self.nonce))),
+            ("challenge".to_owned(), Value::from(hex::text(&self.nonce))),
             ("expires".to_owned(), Value::from(self.expires.to_string())),
             ("id".to_owned(), Value::from(self.id.as_str())),
         ]
@@ -374,10 +374,8 @@ impl Answer {
     /// Returns [`PossessionError`] as [`Challenge::parse`] does.
     pub fn parse(text: &[u8]) -> Result<Self, PossessionError> {
         let object = read_object(text, ANSWER_MEMBERS)?;
-        let mut signature = [0; 64];
-        if !parse_hex(member(&object, "signature")?, &mut signature) {
-            return Err(form("signature"));
-        }
+        let signature = hex::parse(member(&object, "signature")?.as_bytes());
+        let signature = signature.ok_or_else(|| form("signature"))?;
         Ok(Self { challenge: read_challenge(&object)?, signature })
     }
 
@@ -385,7 +383,7 @@ impl Answer {
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut object = self.challenge.object();
-        object.insert("signature".to_owned(), Value::from(hex(&self.signature)));
+        object.insert("signature".to_owned(), Value::from(hex::text(&self.signature)));
         Value::from(object).to_canonical()
     }
 }
@@ -550,10 +548,8 @@ fn read_challenge(object: &Object) -> Result<Challenge, PossessionError> {
     if !plain || check_visible(audience).is_err() {
         return Err(form("audience"));
     }
-    let mut nonce = [0; 32];
-    if !parse_hex(member(object, "challenge")?, &mut nonce) {
-        return Err(form("challenge"));
-    }
+    let nonce = hex::parse(member(object, "challenge")?.as_bytes());
+    let nonce = nonce.ok_or_else(|| form("challenge"))?;
     let expires = Timestamp::parse_rfc3339(member(object, "expires")?);
     let id = SpiffeId::parse(member(object, "id")?);
     Ok(Challenge {
@@ -570,12 +566,6 @@ fn member<'a>(object: &'a Object, name: &'static str) -> Result<&'a str, Possess
 
 const fn form(member: &'static str) -> PossessionError {
     PossessionError::Form { member }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    write_hex(&mut out, bytes);
-    out
 }
 
 const MESSAGE_BEGINS: &[u8] = b"countersign possession v1\n";

@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::form::{Counters, Field, FormError, List, Reader, Text, object, words};
 use super::tree::TreeHash;
-use super::{MAX_LABEL, MAX_LABELS, hex};
+use super::{MAX_LABEL, MAX_LABELS};
 use crate::digest::Digest;
+use crate::hex;
 
 /// The sixteen random bytes that name a session, shown as 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

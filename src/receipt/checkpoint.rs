@@ -5,12 +5,13 @@
 
 use std::fmt;
 
+use super::MAX_INTEGER;
 use super::key::{SignError, Signer, TrustedKey};
 use super::note::{KeyHash, Note, NoteError, SignatureKind, signature_line};
 use super::position::JournalPosition;
 use super::tree::TreeHash;
-use super::{MAX_INTEGER, hex};
 use crate::digest::Digest;
+use crate::hex;
 
 /// The name under which an operator publishes the checkpoints of its journals.
 ///

@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{MAX_INTEGER, MAX_LIST, MAX_TEXT, hex};
+use super::{MAX_INTEGER, MAX_LIST, MAX_TEXT};
 use crate::digest::Digest;
+use crate::hex;
 
 /// Text that is borrowed from a line where it needed no unescaping.
 pub type Text<'a> = Cow<'a, str>;

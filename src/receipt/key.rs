@@ -7,9 +7,10 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 use super::body::Signing;
-use super::{form, hex};
+use super::form;
 use crate::digest::Digest;
 use crate::entropy::{Entropy, EntropyError};
+use crate::hex;
 
 /// Holds an identity key and signs with it, so that the key itself can stay in a KMS or HSM.
 ///

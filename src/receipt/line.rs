@@ -11,8 +11,9 @@ use super::body::{
 use super::form::{Field, FormError, Reader, words};
 use super::key::SignError;
 use super::tree::TreeHash;
-use super::{FORMAT_VERSION, MAX_GROUP, MAX_LINE_BYTES, hex};
+use super::{FORMAT_VERSION, MAX_GROUP, MAX_LINE_BYTES};
 use crate::digest::Digest;
+use crate::hex;
 
 /// What makes a signature.
 pub(super) type Sign<'s> = dyn Fn(&[u8]) -> Result<[u8; 64], SignError> + 's;

@@ -40,7 +40,6 @@ mod disclosure;
 mod file;
 mod form;
 mod group;
-mod hex;
 mod journal;
 mod key;
 mod line;

@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
+use super::checkpoint::LogName;
 use super::form::excerpt;
 use super::key::KeyError;
-use super::{checkpoint::LogName, hex};
+use crate::hex;
 
 /// Why a note is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

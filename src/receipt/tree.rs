@@ -8,7 +8,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use super::form::{Field, FormError, Reader};
-use super::hex;
+use crate::hex;
 
 /// Thirty-two bytes of SHA-256 in a tree over lines, shown as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

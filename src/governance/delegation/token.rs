@@ -10,10 +10,11 @@ use serde::Deserialize;
 
 use super::{Budget, DelegationError, RawBudget, read_list, read_time};
 use crate::action::path::PurePaths;
-use crate::digest::{self, Digest};
+use crate::digest::Digest;
 use crate::entropy::{Entropy, EntropyError};
 use crate::governance::revocation::Subjects;
 use crate::governance::{Directory, DocumentKind, MAX_ID_BYTES, MAX_PER_PERSON, Signed};
+use crate::hex;
 use crate::identity::SpiffeId;
 use crate::reason::Reason;
 use crate::receipt::{MAX_LABEL, MAX_LABELS, SessionId, SignError, Signer, TrustedKey};
@@ -65,8 +66,7 @@ impl DelegationId {
     /// Parses 32 lower-case hex digits; anything else is `None`.
     #[must_use]
     pub fn parse_hex(text: &str) -> Option<Self> {
-        let mut bytes = [0; 16];
-        digest::parse_hex(text, &mut bytes).then_some(Self(bytes))
+        hex::parse(text.as_bytes()).map(Self)
     }
 
     /// Returns the bytes.
@@ -78,7 +78,7 @@ impl DelegationId {
 
 impl fmt::Display for DelegationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::text(&self.0))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::digest::{self, Digest};
+use crate::digest::Digest;
 use crate::governance::MAX_ID_BYTES;
+use crate::hex;
 use crate::identity::SpiffeId;
 use crate::receipt::SessionId;
 use crate::scope::MAX_NAME_BYTES;
@@ -74,11 +75,7 @@ impl fmt::Display for Revoked {
             Self::Task { owner, task } => write!(f, "task {owner} {task}"),
             Self::Scope(digest) => write!(f, "scope {digest}"),
             Self::Issuer(person) => write!(f, "issuer {person}"),
-            Self::Key(key) => {
-                let mut hex = String::with_capacity(64);
-                digest::write_hex(&mut hex, key);
-                write!(f, "key {hex}")
-            }
+            Self::Key(key) => write!(f, "key {}", hex::text(key)),
             Self::Approval(digest) => write!(f, "approval {digest}"),
             Self::Session(session) => write!(f, "session {session}"),
         }

@@ -19,6 +19,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 
 use super::*;
 use crate::digest::Digest;
+use crate::hex;
 use crate::time::Timestamp;
 
 pub(super) const IDENTITY: [u8; 32] = [1; 32];

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
+use super::super::MAX_LINE_BYTES;
 use super::super::body::{Begin, Close, EndStatus, Epoch, Head, Open, SessionId, Signing};
 use super::super::check::{Chain, Check, VerifyError, show, show_text};
 use super::super::checkpoint::Checkpoint;
@@ -13,10 +14,10 @@ use super::super::position::JournalPosition;
 use super::super::report::{Anchor, JournalReport, Verified};
 use super::super::tracked::SessionState;
 use super::super::tree::{Frontier, TreeHash};
-use super::super::{MAX_LINE_BYTES, hex};
 use super::signature::{Held, Task, refused};
 use super::{Depth, Verifier};
 use crate::digest::Digest;
+use crate::hex;
 use crate::time::Timestamp;
 
 /// One pass over a file.

@@ -22,7 +22,7 @@ const VALUES: [u8; 256] = {
 };
 
 /// Appends `bytes` as hex.
-pub(super) fn push(out: &mut String, bytes: &[u8]) {
+pub(crate) fn push(out: &mut String, bytes: &[u8]) {
     for chunk in bytes.chunks(32) {
         let mut digits = [0_u8; 64];
         for (pair, byte) in digits.chunks_exact_mut(2).zip(chunk) {
@@ -37,14 +37,14 @@ pub(super) fn push(out: &mut String, bytes: &[u8]) {
 }
 
 /// Returns `bytes` as hex.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 2);
     push(&mut out, bytes);
     out
 }
 
 /// Parses exactly `2 * N` digits.
-pub(super) fn parse<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+pub(crate) fn parse<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     if digits.len() != N * 2 {
         return None;
     }
