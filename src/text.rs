@@ -70,7 +70,8 @@ fn push_escaped(out: &mut String, c: char) {
     }
 }
 
-fn is_hidden(c: char) -> bool {
+/// Tells whether [`check_visible`] refuses `c`.
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || (!c.is_ascii() && (c.is_whitespace() || is_shapeless(c) || is_noncharacter(c)))
 }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::reason::Reason;
 use crate::receipt::SessionId;
+use crate::text::escape_visible;
 use crate::time::Timestamp;
 
 /// What is worth being told at once.
@@ -78,7 +79,7 @@ impl<'a> Finding<'a> {
 
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of `{}`", self.kind.as_str(), self.agent.escape_debug())?;
+        write!(f, "{} of `{}`", self.kind.as_str(), escape_visible(self.agent))?;
         if let Some(session) = self.session {
             write!(f, " in session {session}")?;
         }

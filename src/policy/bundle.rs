@@ -20,6 +20,7 @@ use crate::policy::request::Types;
 use crate::policy::schema;
 use crate::policy::snapshot::{Cache, Snapshot};
 use crate::policy::source::{ENTITIES, Files, MANIFEST, SCHEMA, check_nesting};
+use crate::text::excerpt;
 use crate::tool::ToolManifest;
 
 /// The most policies of a bundle.
@@ -371,7 +372,7 @@ fn check_policy(
     if let Some(name) = survey.quorums.iter().find(|name| !quorums.contains(name.as_str())) {
         return Err(LoadError::Policy(format!(
             "`{id}` names the quorum `{}`, which the manifest does not",
-            name.escape_debug()
+            excerpt(name)
         )));
     }
     let tool_call = uid("Action", "ToolCall");
@@ -390,7 +391,7 @@ fn check_policy(
         if !known {
             return Err(LoadError::Entities(format!(
                 "`{id}` looks into `{kind}::\"{}\"`, which is not in the store",
-                name.escape_debug()
+                excerpt(name)
             )));
         }
     }

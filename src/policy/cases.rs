@@ -19,6 +19,7 @@ use crate::policy::LoadError;
 use crate::policy::entities::refuse_unknowns;
 use crate::policy::snapshot::{STACK_RED_ZONE, Snapshot};
 use crate::policy::source::Files;
+use crate::text::excerpt;
 use crate::value::{Limits, Value};
 
 /// The most cases of a bundle.
@@ -143,7 +144,7 @@ fn run_one(
 ) -> Result<(), LoadError> {
     let malformed = |what: String| LoadError::Cases(format!("`{name}`: {what}"));
     let uid = |text: &str| -> Result<EntityUid, LoadError> {
-        text.parse().map_err(|error| malformed(format!("`{}`: {error}", text.escape_debug())))
+        text.parse().map_err(|error| malformed(format!("`{}`: {error}", excerpt(text))))
     };
     let principal = uid(&case.request.principal)?;
     let action = uid(&case.request.action)?;

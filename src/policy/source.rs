@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::digest::Digest;
 use crate::policy::LoadError;
-use crate::text::check_visible;
+use crate::text::{check_visible, excerpt};
 use crate::value::{Object, Value};
 
 /// The most bytes of all files together.
@@ -37,10 +37,7 @@ impl Files {
         let plain = name.split('/').all(|part| !matches!(part, "" | "." | ".."))
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
         if !plain || !known(name) {
-            return Err(LoadError::File(format!(
-                "`{}` is no file of a bundle",
-                name.escape_debug()
-            )));
+            return Err(LoadError::File(format!("`{}` is no file of a bundle", excerpt(name))));
         }
         let total = self.0.values().map(Vec::len).sum::<usize>() + text.len();
         if total > MAX_BUNDLE_BYTES || self.0.len() >= MAX_FILES {

@@ -14,6 +14,7 @@ use super::MAX_LINE_BYTES;
 use super::group::Group;
 use super::line::{Kind, Line};
 use super::sink::{ReceiptSink, SinkError};
+use crate::text::escape_visible;
 
 /// What a stored group survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +251,7 @@ pub struct Recovered {
 
 /// Why a receipt file cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {what} receipt file `{}`", path.display().to_string().escape_debug())]
+#[error("cannot {what} receipt file `{}`", escape_visible(&path.display().to_string()))]
 pub struct FileError {
     what: &'static str,
     path: PathBuf,

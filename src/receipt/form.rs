@@ -10,6 +10,7 @@ use std::fmt;
 use super::{MAX_INTEGER, MAX_LIST, MAX_TEXT};
 use crate::digest::Digest;
 use crate::hex;
+use crate::text::escape_visible;
 
 /// Text that is borrowed from a line where it needed no unescaping.
 pub type Text<'a> = Cow<'a, str>;
@@ -125,7 +126,7 @@ impl std::error::Error for FormError {}
 pub(super) fn excerpt(found: &[u8]) -> String {
     const SHOWN: usize = 40;
     let head = found.get(..SHOWN).unwrap_or(found);
-    let mut text: String = String::from_utf8_lossy(head).escape_debug().collect();
+    let mut text = escape_visible(&String::from_utf8_lossy(head)).replace('`', "\\u{60}");
     if found.len() > SHOWN {
         text.push('…');
     }

@@ -9,6 +9,7 @@ use super::position::JournalPosition;
 use super::tree::Frontier;
 use super::verify::Depth;
 use crate::digest::Digest;
+use crate::text::escape_visible;
 use crate::time::Timestamp;
 
 /// What was proven, to which position, and what was not.
@@ -196,7 +197,7 @@ pub struct SessionReport {
 
 impl fmt::Display for SessionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let agent = self.agent.escape_debug();
+        let agent = escape_visible(&self.agent);
         write!(f, "session {} of `{agent}`: ", self.session)?;
         if self.lines == 0 {
             return write!(f, "opened, and no line of it is here");

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::DecimalError;
+use crate::text::is_hidden;
 
 /// Why a JSON text was refused, and where.
 ///
@@ -159,8 +160,8 @@ impl Cut {
 impl fmt::Write for Cut {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            let plain =
-                matches!(character, '"' | '\'' | '\\') || character.escape_debug().count() == 1;
+            let plain = matches!(character, '"' | '\'' | '\\')
+                || (character.escape_debug().count() == 1 && !is_hidden(character));
             let (before, room) = (self.text.len(), self.room);
             if plain && !self.escaped.contains(character) {
                 self.text.push(character);

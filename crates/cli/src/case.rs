@@ -4,6 +4,8 @@ use countersign::Action;
 use countersign::action::from_value;
 use countersign::value::{Limits, Object, Value};
 
+use crate::advice::visible;
+
 /// The longest line, in bytes: that of the largest scope.
 pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;
 
@@ -71,8 +73,8 @@ impl Case {
 
     fn read(members: &mut Object, id: &str) -> Result<Self, String> {
         if let Some((unknown, _)) = members.iter().find(|(name, _)| !MEMBERS.contains(name)) {
-            let name: String = unknown.escape_debug().take(80).collect();
-            return Err(format!("a line has no member `{}`", name.replace('`', "\\u{60}")));
+            let name: String = visible(unknown).chars().take(80).collect();
+            return Err(format!("a line has no member `{name}`"));
         }
         let scope = match members.remove("scope") {
             None => None,
