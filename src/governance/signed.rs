@@ -125,7 +125,7 @@ impl Signed {
     /// Returns [`SignError`] when the signer fails, has a key that would be refused, or the body is too
     /// long.
     pub fn sign(kind: DocumentKind, body: Value, signer: &dyn Signer) -> Result<Self, SignError> {
-        let key = TrustedKey::from_bytes(&signer.public_key()).map_err(SignError::new)?;
+        let key = signer.trusted_key().map_err(SignError::new)?;
         let sig = signer.sign(&message(kind, &body.to_canonical()))?;
         let mut envelope = Object::new();
         envelope.insert("key".into(), Value::String(key.to_string()));

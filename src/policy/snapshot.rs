@@ -366,11 +366,11 @@ impl Snapshot {
             }
             _ => None,
         };
-        let answer = |set: &PolicySet, approvals: &[&str]| -> Result<Answer, Reason> {
+        let answer = |set: &PolicySet, approvals: &[&str], schema: Option<&Schema>| {
             let context = context(effect, facts, approvals, shape)?;
-            self.answer(&question, set, effect, context)
+            self.answer(&question, set, effect, context, schema)
         };
-        let first = answer(&question.slice.set, &held)?;
+        let first = answer(&question.slice.set, &held, Some(&self.schema))?;
         let (reason, policies) = match first {
             Answer::Allow(policies) => return Ok(Verdict::Permit { policies }),
             Answer::Broken(reason, policies) => return Ok(Verdict::Refuse { reason, policies }),
@@ -385,7 +385,8 @@ impl Snapshot {
         let asked = asked.map(|quorum| quorum.name.as_str());
         let mut missing: Vec<&str> = asked.filter(|name| !held.contains(name)).collect();
         let with = |missing: &[&str]| {
-            let lifted = answer(&question.slice.liftable, &[&held, missing].concat())?;
+            // The request fits the schema, as the first did: it differs in names of quorums alone.
+            let lifted = answer(&question.slice.liftable, &[&held, missing].concat(), None)?;
             Ok(matches!(lifted, Answer::Allow(_)))
         };
         if missing.is_empty() || !with(&missing)? {
@@ -513,13 +514,14 @@ impl Snapshot {
         set: &PolicySet,
         effect: &Effect,
         context: Context,
+        schema: Option<&Schema>,
     ) -> Result<Answer, Reason> {
         let request = Request::new(
             question.principal.clone(),
             question.action.clone(),
             question.resource.clone(),
             context,
-            Some(&self.schema),
+            schema,
         );
         let request = request.map_err(|_| match effect.kind() {
             Kind::Host { .. } => Reason::ActionSchema,

@@ -23,6 +23,17 @@ pub trait Signer: Send + Sync + fmt::Debug {
     /// Returns the Ed25519 public key.
     fn public_key(&self) -> [u8; 32];
 
+    /// Returns the public key as others take it.
+    ///
+    /// A signer that has it checked returns that: checking costs twice as much as signing does.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`KeyError`] for a key that nobody would take.
+    fn trusted_key(&self) -> Result<TrustedKey, KeyError> {
+        TrustedKey::from_bytes(&self.public_key())
+    }
+
     /// Signs `message` with pure Ed25519 (RFC 8032).
     ///
     /// # Errors
@@ -35,6 +46,10 @@ pub trait Signer: Send + Sync + fmt::Debug {
 impl<S: Signer + ?Sized> Signer for Arc<S> {
     fn public_key(&self) -> [u8; 32] {
         (**self).public_key()
+    }
+
+    fn trusted_key(&self) -> Result<TrustedKey, KeyError> {
+        (**self).trusted_key()
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
@@ -93,6 +108,10 @@ impl IdentityKey {
 impl Signer for IdentityKey {
     fn public_key(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
+    }
+
+    fn trusted_key(&self) -> Result<TrustedKey, KeyError> {
+        Ok(self.trusted())
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {

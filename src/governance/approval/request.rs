@@ -206,7 +206,7 @@ impl ApprovalRequest {
         let id = digest(&body);
         let Value::Object(mut members) = body else { return Err(RequestError::Spelling) };
         members.insert("id".into(), body::shown(&id));
-        Self::read(&Value::Object(members))
+        Self::read_members(&Value::Object(members))
     }
 
     /// Parses a request from the JSON that [`to_json`](Self::to_json) gives, and from no other.
@@ -223,10 +223,18 @@ impl ApprovalRequest {
     }
 
     fn read(value: &Value) -> Result<Self, RequestError> {
+        let request = Self::read_members(value)?;
+        if digest(&request.body()) != request.id {
+            return Err(RequestError::Id);
+        }
+        Ok(request)
+    }
+
+    /// Reads a request, and takes its id as it stands.
+    fn read_members(value: &Value) -> Result<Self, RequestError> {
         let mut body = Body::open(value, "request", VERSION)?;
-        let id = body.digest("id")?;
         let request = Self {
-            id,
+            id: body.digest("id")?,
             session: body.session("session")?,
             call: body.whole("call")?,
             kind: body.text("kind", MAX_NAME_BYTES)?.into(),
@@ -246,9 +254,6 @@ impl ApprovalRequest {
         body.finish()?;
         if request.expires <= request.created {
             return Err(BodyError::new("expires").into());
-        }
-        if digest(&request.body()) != id {
-            return Err(RequestError::Id);
         }
         Ok(request)
     }
