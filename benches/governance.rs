@@ -122,6 +122,7 @@ fn hops(criterion: &mut Criterion) {
 /// Deferred, asked, signed, approved, decided anew; beside one decision of the same bundle.
 fn approval(criterion: &mut Criterion) {
     let desk = Office::new(&testing::baseline());
+    let approver = approver();
     let mut group = criterion.benchmark_group("approval");
     group.bench_function("decision", |b| {
         b.iter_batched(
@@ -161,7 +162,7 @@ fn approval(criterion: &mut Criterion) {
                     at: NOW,
                     expires,
                 };
-                let signed = Approval::sign(&request, ballot, &approver()).unwrap();
+                let signed = Approval::sign(&request, ballot, &approver).unwrap();
                 let text = signed.signed().as_str().to_owned();
                 session.act(Act::Approve(text.as_bytes())).unwrap();
                 (session.authorize(action()).unwrap().permit().unwrap(), session)
