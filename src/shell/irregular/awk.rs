@@ -54,6 +54,9 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
             Item::Option(name @ ("f" | "i"), Some(file)) => {
                 has_program |= name == "f";
                 in_place |= name == "i" && file.starts_with("inplace");
+                if file.literal() == Some("-") {
+                    opaque(out, Reason::ShellCodeOnStdin, file.span);
+                }
                 out.push(Deed::Read { path: file.clone(), recursive: false });
                 out.push(Deed::WorkspaceCode { place: file });
             }

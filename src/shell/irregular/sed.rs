@@ -60,7 +60,9 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
     for file in script_files {
         let place = file.clone();
         out.push(Deed::Read { path: file, recursive: false });
-        if !sandbox {
+        if place.literal() == Some("-") {
+            opaque(out, Reason::ShellCodeOnStdin, place.span);
+        } else if !sandbox {
             out.push(Deed::WorkspaceCode { place });
         }
     }

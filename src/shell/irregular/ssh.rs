@@ -4,6 +4,7 @@ use super::options::Takes::{Nothing, Value};
 use super::options::{Item, Options, Reader, begins_locally, opaque, port};
 use crate::reason::Reason;
 use crate::shell::deed::{Deed, Invocation, Stdin, Text, Unknown};
+use crate::shell::programs::is_setuid;
 
 /// `-I` (a library that is loaded), `-S` and `-O` (a running master) are left out.
 const SSH: Options = Options {
@@ -494,6 +495,8 @@ const RSYNC: Options = Options {
 pub(crate) fn rsync<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>) {
     let mut line = Line::default();
     let (mut deletes, mut moves) = (false, false);
+    // What stands behind the name of a file that is kept.
+    let mut backup: Option<String> = None;
     let mut operands = Vec::new();
     for item in Reader::new(&RSYNC, invocation.arguments, invocation.span) {
         match item {
@@ -511,7 +514,11 @@ pub(crate) fn rsync<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
             Item::Option("password-file", Some(path)) => {
                 out.push(Deed::Read { path, recursive: false });
             }
-            Item::Option("compare-dest" | "copy-dest" | "link-dest", Some(path)) => {
+            Item::Option(name @ ("compare-dest" | "copy-dest" | "link-dest"), Some(path)) => {
+                // What is linked is the same file under another name.
+                if name == "link-dest" {
+                    out.push(Deed::Write { path: path.clone(), recursive: true });
+                }
                 out.push(Deed::Read { path, recursive: true });
             }
             Item::Option("log-file" | "partial-dir" | "T" | "backup-dir", Some(path)) => {
@@ -524,6 +531,17 @@ pub(crate) fn rsync<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
                     opaque(out, Reason::ShellInnerLanguage, rule.span);
                 }
             }
+            Item::Option("b", _) => backup = backup.or_else(|| Some("~".to_owned())),
+            Item::Option("suffix", Some(text)) => match text.literal() {
+                Some(literal) if !literal.contains('/') => backup = Some(literal.to_owned()),
+                _ => opaque(out, Reason::ShellDynamicArgument, text.span),
+            },
+            Item::Option("chmod", Some(mode)) => match mode.literal() {
+                Some(literal) if !literal.split(',').any(sets_identity) => {}
+                _ => out.push(Deed::Privilege("setuid".into())),
+            },
+            // Links in the tree lead out of it.
+            Item::Option("k", _) => opaque(out, Reason::ShellDynamicPath, invocation.span),
             Item::Option(name, _) => deletes |= name.starts_with("del"),
             Item::Doubt(reason, span) => opaque(out, reason, span),
             Item::Operand(operand) => operands.push(operand.clone()),
@@ -536,6 +554,11 @@ pub(crate) fn rsync<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
             |path: &Text<'_>| !path.text.split('/').next().unwrap_or_default().contains(':');
         out.extend((deletes && local(target)).then(|| delete(target)));
         out.extend(sources.iter().filter(|path| moves && local(path)).map(delete));
+        if let Some(suffix) = backup.filter(|_| local(target) && !target.text.ends_with('/')) {
+            let mut path = target.clone();
+            path.text.to_mut().push_str(&suffix);
+            out.push(Deed::Write { path, recursive: false });
+        }
     }
     if operands.len() > 1 {
         return copy(&operands, &line, true, invocation, out);
@@ -545,6 +568,11 @@ pub(crate) fn rsync<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
             out.push(Deed::Read { path: operand.clone(), recursive: true });
         }
     }
+}
+
+/// A part of `--chmod`: `Du+s`, `F4755`.
+fn sets_identity(mode: &str) -> bool {
+    is_setuid(mode.trim_start_matches(['D', 'F']))
 }
 
 /// `-e 'ssh -p 22'`: anything else is a program that is run.
@@ -612,11 +640,18 @@ mod tests {
         check("rsync h::m/x y", "connect h:873; create y");
         check("rsync rsync://h:1/m y", "connect h:1; create y");
         check("rsync -a --remove-source-files a b", "delete a/**; read a/**; create b");
+        check("rsync -b --suffix=fig x .git/con", "write .git/config; read x/**; create .git/con");
+        check("rsync --link-dest=/c a b", "write /c/**; read /c/**; read a/**; create b");
+        check("rsync -ab a b", "write b~; read a/**; create b");
+        check("rsync --chmod=F644,Du+s a b", "privilege setuid; read a/**; create b");
+        check("rsync -a --chmod=D755,F644 a b", "read a/**; create b");
     }
 
     #[test]
     fn doubt_is_opaque() {
         for line in [
+            "rsync -ak a b",
+            "rsync -b --suffix=/../x a b",
             "ssh -o ProxyCommand=id h",
             "ssh -oProxyCommand=id h",
             "ssh -o 'proxycommand id' h",

@@ -25,6 +25,7 @@ use crate::shell::deed::{Deed, Invocation, Text};
 
 pub use format::ProgramsError;
 use line::{Entries, Entry};
+pub(crate) use role::is_setuid;
 use source::Source;
 
 /// The programs that are understood, and what they do with their arguments.

@@ -34,6 +34,7 @@ pub(super) fn deeds<'s>(entry: &Entry, invocation: &Invocation<'_, 's>, out: &mu
         suffix: None,
         globbed: None,
         coded: false,
+        fed: *invocation.stdin != Stdin::Inherited,
         span: invocation.span,
         mark,
         out,
@@ -69,6 +70,8 @@ struct Reader<'t, 'a, 's, 'o> {
     globbed: Option<Span>,
     /// Code of the workspace was noted.
     coded: bool,
+    /// The line itself supplies the input.
+    fed: bool,
     span: Span,
     mark: usize,
     out: &'o mut Vec<Deed<'s>>,

@@ -124,6 +124,8 @@ pub(super) enum Role {
     AtFile,
     /// `form`: `name=text`, `name=@file` or `name=<file`.
     Form,
+    /// `keyfile`: a file that is read, or `name=file`.
+    KeyedFile,
     /// `method`: a method of HTTP.
     Method,
     /// `sql`: a statement that at most reads and writes the database.
@@ -199,6 +201,10 @@ impl Role {
             "download" => Self::Download,
             "noat" => Self::Checked(|text| !text.starts_with('@')),
             "noglob" => Self::Checked(|text| !text.contains(['*', '?', '[', '{', '!', '('])),
+            "skips" => Self::Checked(|text| matches!(text, "skip" | "read")),
+            "nopipe" => Self::Checked(|text| !text.contains('|')),
+            "nourl" => Self::Checked(|text| !text.contains(':') && !text.contains("?ref=")),
+            "nolabel" => Self::Checked(|text| !text.contains('#')),
             "nojson" => Self::Checked(|text| !text.starts_with(['{', '['])),
             "nopercent" => Self::Checked(|text| !text.contains('%')),
             "vcs" => Self::Checked(|text| matches!(text, "git" | "svn" | "auto")),
@@ -252,6 +258,7 @@ impl Role {
             "base" => Self::Base,
             "at" => Self::AtFile,
             "form" => Self::Form,
+            "keyfile" => Self::KeyedFile,
             "method" => Self::Method,
             "sql" => Self::Sql,
             "pkg" => Self::Package,
@@ -288,7 +295,7 @@ impl Role {
 }
 
 /// `4755`, `u+s`, `g=xs`: whoever runs the file becomes its owner or its group.
-pub(super) fn is_setuid(mode: &str) -> bool {
+pub(crate) fn is_setuid(mode: &str) -> bool {
     if let Ok(bits) = u32::from_str_radix(mode.trim_start_matches(['+', '-', '=']), 8) {
         return bits & 0o6000 != 0;
     }

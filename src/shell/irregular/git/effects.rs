@@ -84,14 +84,17 @@ pub(super) fn look<'s>(
     if name == "fsck" && read.has("lost-found") {
         call.writes_own(".git/lost-found", out);
     }
-    if runs_programs(name, &read) {
+    // What nobody knows may be any expression.
+    let unknown = name == "rev-parse" && arguments.iter().any(|text| text.literal().is_none());
+    if unknown || runs_programs(name, &read) {
         call.hooks(out);
     }
     true
 }
 
-/// Reports whether a subcommand that only looks may run what the configuration names. What neither
-/// reads the index nor starts a pager does so only for a signature.
+/// Reports whether a subcommand that only looks may run what the configuration names: a pager, a
+/// monitor of the index, a program that checks signatures, or the one that brings objects which are not
+/// there, from wherever the configuration says that they come (`extensions.partialClone`).
 fn runs_programs(name: &str, read: &Read<'_>) -> bool {
     let signed = |value: &Text<'_>| {
         value.literal().is_none_or(|text| {
@@ -101,15 +104,17 @@ fn runs_programs(name: &str, read: &Read<'_>) -> bool {
             text.contains("%G") || text.contains("signature") || (name == "rev-list" && named)
         })
     };
+    let formats = ["pretty", "format", "sort"];
     match name {
-        "describe" => read.has_any(&["dirty", "broken"]),
-        "cat-file" | "check-mailmap" | "check-ref-format" | "cherry" | "column"
-        | "count-objects" | "fast-export" | "for-each-ref" | "fsck" | "get-tar-commit-id"
-        | "ls-tree" | "merge-base" | "merge-tree" | "name-rev" | "patch-id" | "rev-list"
-        | "rev-parse" | "show-branch" | "show-index" | "show-ref" | "stripspace" | "var"
-        | "verify-pack" | "version" => {
-            read.has("show-signature")
-                || ["pretty", "format", "sort"].iter().any(|name| read.values(name).any(signed))
+        // `a^{tree}`, `a~1`, `a:b`, `a...b` are found by reading objects; a name is not.
+        "rev-parse" => {
+            let plain = |text: &str| !text.contains(['^', '~', ':']) && !text.contains("...");
+            !read.operands.iter().all(|text| text.literal().is_some_and(plain))
+        }
+        // `fsck` does without objects that are not there.
+        "check-ref-format" | "column" | "count-objects" | "fsck" | "get-tar-commit-id"
+        | "patch-id" | "show-index" | "stripspace" | "var" | "verify-pack" | "version" => {
+            read.has("show-signature") || formats.iter().any(|name| read.values(name).any(signed))
         }
         _ => true,
     }

@@ -94,12 +94,15 @@ fn subcommand<'s>(
     invocation: &Invocation<'_, 's>,
     out: &mut Vec<Deed<'s>>,
 ) {
-    if let [only] = arguments
-        && matches!(only.literal(), Some("-h" | "--help"))
-    {
-        return;
-    }
     let call = Call::new(name, base, invocation.span);
+    if let [only] = arguments {
+        match only.literal() {
+            Some("-h") => return,
+            // As `git help`: the configuration may name what shows the page.
+            Some("--help") => return call.hooks(out),
+            _ => {}
+        }
+    }
     let known = effects::look(name, arguments, &call, out)
         || effects::change(name, arguments, &call, out)
         || stores::deeds(name, arguments, &call, out)

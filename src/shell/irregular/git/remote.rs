@@ -185,7 +185,12 @@ fn clone<'s>(arguments: &[Text<'s>], call: &Call<'s>, out: &mut Vec<Deed<'s>>) {
     };
     // A plain name is a directory or a bundle here: nothing else gives it a meaning.
     match peer.literal() {
-        Some(text) if !text.contains(':') => directory(&call.path(peer), Way::Fetch, out),
+        Some(text) if !text.contains(':') => {
+            let place = call.path(peer);
+            directory(&place, Way::Fetch, out);
+            // What the configuration there names brings objects that it has not got itself.
+            out.push(Deed::WorkspaceCode { place });
+        }
         _ => contact(peer, Way::Fetch, call, out),
     }
     for other in ["reference", "reference-if-able"] {

@@ -78,6 +78,8 @@ pub(super) fn deeds<'s>(
         },
         "commit-tree" | "mktree" | "write-tree" | "mktag" => {
             call.writes_own(".git/objects", out);
+            // Objects that it refers to are looked up, and fetched where they are missing.
+            call.hooks(out);
         }
         "merge-one-file" | "unpack-file" => tree(call, out),
         "repack" => {

@@ -57,12 +57,18 @@ fn looking() {
     }
     check("git", "");
     check("git --version", "");
-    check("git log --help", "");
+    check("git log -h", "");
+    check("git log --help", CODE);
     check("git help log", CODE);
     check("git help --web log", CODE);
     check("git -P log", "read .; workspace-code .");
     check("git show HEAD:.env", "read .; read .env; workspace-code .");
-    check("git cat-file blob HEAD:.env", "read .; read .env");
+    check("git cat-file blob HEAD:.env", "read .; read .env; workspace-code .");
+    // An object that is not there is fetched by what the configuration names.
+    check("git rev-list HEAD", "read .; workspace-code .");
+    check("git rev-parse HEAD~1", "read .; workspace-code .");
+    check("git rev-parse --abbrev-ref HEAD", "read .");
+    check("git rev-parse --verify origin/v1.2", "read .");
     check(
         "git diff /etc/passwd a",
         "read .; read /etc/passwd; read /etc/passwd; read a; workspace-code .",
@@ -96,7 +102,7 @@ fn writing_through_an_option() {
     check("git format-patch HEAD~3", "read .; workspace-code .; write <glob>.patch");
     check("git format-patch -o /tmp/x HEAD~3", "read .; workspace-code .; create /tmp/x");
     check("git format-patch --stdout HEAD", "read .; workspace-code .");
-    check("git fast-export --export-marks=/etc/x --all", "read .; write /etc/x");
+    check("git fast-export --export-marks=/etc/x --all", "read .; write /etc/x; workspace-code .");
     check("git merge-file a b c", "read .; read a; read b; read c; write a");
     check("git checkout-index -a --prefix=/tmp/x/", &format!("read .; create /tmp/x/; {INDEX}"));
     check(
@@ -193,7 +199,7 @@ fn talking_to_others() {
     check("git ls-remote --tags", "read .; remote git origin; workspace-code .");
     check("git clone https://x.org/a/b.git", "GET https://x.org/a/b.git; create b");
     check("git clone --depth 1 -b main https://x.org/a/b c", "GET https://x.org/a/b; create c");
-    check("git clone a/b.bundle", "read a/b.bundle/**; create b");
+    check("git clone a/b.bundle", "read a/b.bundle/**; workspace-code a/b.bundle; create b");
     check("git clone --recursive x.org:a/b", "connect x.org:22; remote git <any>; create b");
     check("git clone \"https://x.org/$x\" a", "GET https://x.org/<any>; create a");
     check("git archive --remote=origin HEAD", "read .; workspace-code .; remote git origin");
@@ -474,10 +480,10 @@ fn the_work_tree() {
     check("git apply --cached x.patch", &format!("read .; read x.patch; {INDEX}"));
     check("git rm --pathspec-from-file=x", &format!("read .; read x; discard .; {INDEX}"));
     check("git stash drop", &format!("read .; {HISTORY}"));
-    check("git rev-parse \"$x\" $x", "read .");
+    check("git rev-parse \"$x\" $x", "read .; workspace-code .");
     check("git status $x", "read .; workspace-code .");
     check("git rev-list --format=%G? HEAD", "read .; workspace-code .");
-    check("git rev-list --format=%H HEAD", "read .");
+    check("git rev-list --format=%H HEAD", "read .; workspace-code .");
     check(
         "git init --bare",
         "read .; write HEAD; write config; write description; write hooks; write info; write objects; write refs",

@@ -31,6 +31,10 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
                 }
             }
             Role::Value | Role::Any => {}
+            // Code from a pipe is nothing that lies in the workspace.
+            Role::Script if text.literal() == Some("-") && self.fed => {
+                self.opaque_at(Reason::ShellCodeOnStdin, text.span);
+            }
             // `-` is the input; a file of that name lies in the working directory.
             Role::Read { .. } | Role::Script if text.literal() == Some("-") => {}
             Role::Read { recursive } => {
@@ -267,6 +271,10 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
             }
             Role::AtFile => self.at_file(text),
             Role::Form => self.form(text),
+            Role::KeyedFile => {
+                let path = text.split_once('=').map_or_else(path, |(_, path)| path);
+                self.out.push(Deed::Read { path, recursive: true });
+            }
             Role::Method => match text.literal().and_then(method) {
                 Some(method) => {
                     self.modes |= if matches!(method, "GET" | "HEAD") { GET } else { MUTATE };
