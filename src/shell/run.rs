@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::action::TextList;
 use crate::reason::Reason;
 use crate::shell::deed::{Deed, Invocation, Open, Stdin, Text, Unknown};
-use crate::shell::irregular;
+use crate::shell::irregular::{self, anything, takes_from_file};
 use crate::shell::produced;
 use crate::shell::state::{State, Value};
 use crate::shell::syntax::{Assignment, Command, Span};
@@ -173,10 +173,13 @@ impl Walk<'_, '_> {
         self.step(state, What::Run { program, open, arguments });
     }
 
-    /// Runs a program in a process of its own that reads nothing.
-    fn run_inside<'t, 's>(&mut self, argv: Vec<Text<'s>>, ways: &Ways<'t, 's>) {
+    /// Runs a program in a process of its own, which reads what the one that starts it reads unless
+    /// that one takes it `away`.
+    fn run_inside<'t, 's>(&mut self, argv: Vec<Text<'s>>, ways: &Ways<'t, 's>, away: bool) {
         let mut inside = Ways::both(ways.done.clone());
-        inside.done.stdin = Stdin::Inherited;
+        if away {
+            inside.done.stdin = Stdin::Inherited;
+        }
         self.run(argv, &mut inside, By::Program, None);
     }
 
@@ -276,12 +279,15 @@ impl Walk<'_, '_> {
                 }
                 self.wrappers -= 1;
             }
-            Deed::CommandWith { argv, appended } => {
+            Deed::CommandWith { mut argv, appended } => {
                 if self.wrappers >= MAX_WRAPPERS {
                     let reason = Reason::ShellTooLarge;
                     return self.deed(&ways.done, Deed::Opaque { reason, span });
                 }
-                let upstream = upstream.filter(|_| program == "xargs");
+                let xargs = program == "xargs";
+                // Only `xargs` gives its commands an empty input, and only if it reads its own.
+                let away = xargs && !takes_from_file(arguments);
+                let upstream = upstream.filter(|_| xargs);
                 let given = upstream.and_then(|upstream| produced::given(upstream, arguments));
                 let stream = upstream.filter(|_| given.is_none()).and_then(|upstream| {
                     produced::by(upstream, arguments, self.env.has_plain_names())
@@ -290,7 +296,7 @@ impl Walk<'_, '_> {
                 match stream {
                     _ if given.is_some() => {
                         for given in given.unwrap_or_default() {
-                            self.run_inside(given.fill(&argv, span), ways);
+                            self.run_inside(given.fill(&argv, span), ways, away);
                         }
                     }
                     Some(stream) => {
@@ -300,20 +306,23 @@ impl Walk<'_, '_> {
                             }
                             let found = stream.text(place, span);
                             let argv = handed(&argv, &found, appended);
-                            self.run_inside(argv, ways);
+                            self.run_inside(argv, ways, away);
                             if stream.visible.is_some() {
                                 break;
                             }
                         }
                     }
                     // Nothing comes in: it runs once with what it was given, and with `-I` not at all.
-                    None if program == "xargs" && ways.done.stdin == Stdin::Inherited => {
-                        let marked = argv.iter().any(|text| !text.open.is_empty());
+                    None if away && ways.done.stdin == Stdin::Inherited => {
+                        let mut open = argv.iter().flat_map(|text| &text.open);
+                        let marked = open.any(|open| open.what == Unknown::Mark);
                         match marked && !appended {
                             true => self.mention(argv, &ways.done),
                             false => {
+                                // No word came in to stand at the end.
+                                argv.retain(|text| *text != anything(text.span));
                                 let argv = argv.into_iter().map(unmarked).collect();
-                                self.run_inside(argv, ways);
+                                self.run_inside(argv, ways, away);
                             }
                         }
                     }
@@ -322,7 +331,7 @@ impl Walk<'_, '_> {
                         if appended {
                             argv.push(produced::anything(span));
                         }
-                        self.run_inside(argv, ways);
+                        self.run_inside(argv, ways, away);
                     }
                 }
                 self.wrappers -= 1;

@@ -20,6 +20,8 @@ mod tar;
 mod testing;
 mod xargs;
 
+pub(crate) use xargs::{anything, takes_from_file};
+
 use crate::shell::deed::{Deed, Invocation};
 
 /// Adds what one command would do, and reports whether the program is one of those known here.

@@ -102,6 +102,18 @@ pub(crate) fn deeds<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>
     out.push(Deed::Command { argv });
 }
 
+/// Reports whether `xargs` takes what it hands on from a file, and leaves its input to its commands.
+pub(crate) fn takes_from_file(arguments: &[Text<'_>]) -> bool {
+    for item in Reader::new(&OPTIONS, arguments, Span::default()) {
+        match item {
+            Item::Option("a", _) => return true,
+            Item::Option(..) => {}
+            Item::Doubt(..) | Item::Operand(_) => break,
+        }
+    }
+    false
+}
+
 const PARALLEL: Options = Options {
     rows: &[
         ("j jobs", Value),
@@ -158,7 +170,7 @@ pub(crate) fn parallel<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'
 }
 
 /// Arguments of which nothing is known, wherever the input comes from.
-fn anything<'s>(span: Span) -> Text<'s> {
+pub(crate) fn anything<'s>(span: Span) -> Text<'s> {
     let open = vec![Open { start: 0, end: 3, what: Unknown::Anything }];
     Text { open, many: true, ..Text::known("…", span) }
 }
@@ -189,6 +201,7 @@ fn fill<'s>(word: &Text<'s>, mark: &str) -> Text<'s> {
 
 #[cfg(test)]
 mod tests {
+    use super::{Span, Text, takes_from_file};
     use crate::shell::irregular::testing::{check, check_opaque};
 
     #[test]
@@ -214,6 +227,21 @@ mod tests {
         check("xargs -eEOF -l1 touch", "run-with touch <any>+");
         check("xargs -pt touch", "run-with touch …");
         check("xargs --replace touch {}", "run-with touch <any>");
+    }
+
+    #[test]
+    fn a_file_may_take_the_place_of_the_input() {
+        for (line, expected) in [
+            ("xargs -a f rm", true),
+            ("xargs -0ra f rm", true),
+            ("xargs --arg-file=f rm", true),
+            ("xargs -n1 rm -a f", false),
+            ("xargs", false),
+        ] {
+            let arguments: Vec<_> =
+                line.split(' ').skip(1).map(|word| Text::known(word, Span::default())).collect();
+            assert_eq!(takes_from_file(&arguments), expected, "{line}");
+        }
     }
 
     #[test]
