@@ -349,6 +349,11 @@ impl<'a> Typing<'a> {
         if place.literal().is_some_and(is_stream) {
             return self.exec(step, Some(Reason::ShellCodeOnStdin));
         }
+        // `oci://host/x`: it lies with somebody that the line may not even name.
+        let elsewhere = |scheme: &str| place.text.starts_with(scheme);
+        if place.text.contains("://") && !SCHEMES.iter().copied().any(elsewhere) {
+            self.opaque(step, &Kind::Connect, Reason::ShellNetwork);
+        }
         // What code does with a URL that it is given is to go there.
         let arguments = self.program.into_iter().flat_map(|(_, arguments)| arguments.iter());
         for argument in arguments {

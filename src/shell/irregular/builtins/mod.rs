@@ -25,7 +25,8 @@ fn builtin<'s>(invocation: &Invocation<'_, 's>, depth: u32, out: &mut Vec<Deed<'
         // What these print or return changes nothing; numbers are read as plain integers.
         ":" | "true" | "false" | "echo" | "pwd" | "type" | "which" | "dirs" | "caller"
         | "times" | "ulimit" | "umask" | "fg" | "bg" | "disown" | "suspend" | "logout" | "exit"
-        | "return" | "break" | "continue" | "unalias" | "help" | "kill" => {}
+        | "return" | "break" | "continue" | "unalias" | "help" => {}
+        "kill" => kill(invocation, out),
         "printf" => variables::printf(invocation, out),
         "export" => variables::export(invocation, out),
         "declare" | "typeset" | "local" => variables::declare(invocation, out),
@@ -53,6 +54,30 @@ fn builtin<'s>(invocation: &Invocation<'_, 's>, depth: u32, out: &mut Vec<Deed<'
         _ => return false,
     }
     true
+}
+
+/// `kill`: jobs of the shell are its own, and signal 0 only asks; other processes are anybody's, the
+/// one that decides included.
+fn kill<'s>(invocation: &Invocation<'_, 's>, out: &mut Vec<Deed<'s>>) {
+    let mut arguments = invocation.arguments;
+    if let Some((first, rest)) = arguments.split_first() {
+        match first.literal() {
+            Some("-l" | "-L" | "-0") => return,
+            Some("-s" | "-n") => {
+                if rest.first().and_then(Text::literal) == Some("0") {
+                    return;
+                }
+                arguments = rest.get(1..).unwrap_or_default();
+            }
+            Some(signal) if signal.starts_with('-') => arguments = rest,
+            _ => {}
+        }
+    }
+    let own =
+        |text: &Text<'_>| text.starts_with("%") || matches!(&*text.text, "$!" | "${!}" | "--");
+    if !arguments.iter().all(own) {
+        out.push(Deed::Privilege("signal".into()));
+    }
 }
 
 fn opaque(reason: Reason, span: Span, out: &mut Vec<Deed<'_>>) {
