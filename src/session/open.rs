@@ -205,8 +205,9 @@ impl Authorizer {
     ///
     /// # Errors
     ///
-    /// Returns [`OpenError::Resume`] when the session has ended, was incomplete in another agent's
-    /// name, or the journal has moved on; otherwise as [`open`](Self::open).
+    /// Returns [`OpenError::Resume`] when the session has ended, is another agent's, has another scope or one that
+    /// was handed on (its agent is given a new session by whoever handed it on), or the journal has moved on;
+    /// otherwise as [`open`](Self::open).
     ///
     /// # Security
     ///
@@ -282,6 +283,9 @@ impl Authorizer {
         };
         if report.agent != agent.id().as_str() {
             return refuse("it belongs to another agent instance");
+        }
+        if report.scope.len() > 1 {
+            return refuse("its scope was handed on, and is to be handed on again");
         }
         if report.scope != [scope.scope().digest()] {
             return refuse("it was opened with another scope");

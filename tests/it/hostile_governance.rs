@@ -498,6 +498,24 @@ fn what_a_delegate_touched_still_sticks_after_a_restart() {
     assert_eq!(ask(&parent, WriteData::new("a")), "policy.forbid");
 }
 
+#[test]
+fn a_delegate_does_not_go_on_by_itself_after_a_restart() {
+    let house = House::new();
+    let authorizer = house.authorizer();
+    let (top, narrow) = (top(), below(&top()));
+    let parent = open(&authorizer, &top);
+    let child = parent.delegate(&narrow, reader(1)).unwrap();
+    let ids = (parent.id(), child.id());
+    drop((child, parent, authorizer));
+    let authorizer = house.authorizer();
+    let alone =
+        authorizer.resume(&house.stored(), ids.1, &narrow.dangerous().trust_unsigned(), reader(1));
+    assert!(alone.unwrap_err().to_string().contains("handed on again"));
+    drop(authorizer);
+    let again = house.resume(ids.0, &top).delegate(&narrow, reader(2)).unwrap();
+    assert_eq!(ask(&again, ReadData::new("a")), "allow");
+}
+
 /// A delegate uses all that there is; `and_then` happens before the restart.
 fn use_up_and_restart(and_then: impl FnOnce(&Session)) {
     let house = House::new();
