@@ -12,6 +12,7 @@ use crate::authorizer::witness::Witness;
 use crate::authorizer::{EffectDecision, Severity};
 use crate::governance::labels::{Labels, Sources};
 use crate::governance::limits::{Ledger, SessionLimits};
+use crate::governance::temporal::{History, Temporal};
 use crate::identity::VerifiedIdentity;
 use crate::policy::{Enforced, Principal, Snapshot};
 use crate::reason::Reason;
@@ -47,6 +48,7 @@ pub struct Evaluator {
     clock: Arc<dyn Clock>,
     paths: Arc<dyn PathResolver>,
     environment: Box<str>,
+    temporal: Option<Arc<dyn Temporal>>,
     memory: Option<Arc<Memory>>,
 }
 
@@ -59,6 +61,7 @@ impl Evaluator {
             clock: Arc::new(clock),
             paths: Arc::new(FileSystem),
             environment: "unspecified".into(),
+            temporal: None,
             memory: None,
         }
     }
@@ -67,6 +70,13 @@ impl Evaluator {
     #[must_use]
     pub fn with_paths(mut self, paths: impl PathResolver + 'static) -> Self {
         self.paths = Arc::new(paths);
+        self
+    }
+
+    /// Sets the engine that judges what comes after what; nothing has come before a call that is judged here.
+    #[must_use]
+    pub fn with_temporal(mut self, engine: impl Temporal + 'static) -> Self {
+        self.temporal = Some(Arc::new(engine));
         self
     }
 
@@ -120,11 +130,15 @@ impl Trial {
     /// Judges `action` as the first call of a new session would be: the same gates, no history.
     #[must_use]
     pub fn judge<A: Action + ?Sized>(&self, action: &A) -> Judgement {
-        let Evaluator { snapshot, clock, paths, environment, .. } = &self.evaluator;
+        let Evaluator { snapshot, clock, paths, environment, temporal, .. } = &self.evaluator;
         let context = EffectContext::new(&**paths, self.scope.workspace(), snapshot.tools());
         let effects = describe(action, &context).effects;
         let reading = clock.now().ok();
         let now = reading.unwrap_or(Timestamp::from_millis(0));
+        let refused = match temporal {
+            Some(engine) => History::new(false, now).ask(&**engine, &effects, now),
+            None => Vec::new(),
+        };
         let mut ledger = Ledger::default();
         ledger.tick(now, &self.limits);
         let none = Labels::default();
@@ -145,7 +159,7 @@ impl Trial {
             provenance: Provenance::default(),
             labels: &none,
             labels_after: &labels,
-            refused: &[],
+            refused: &refused,
             time: reading.ok_or(Reason::SessionClock),
             now,
         };
@@ -214,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::action::path::PurePaths;
-    use crate::action::{Action, Connect, ReadData};
+    use crate::action::{Action, Connect, Effect, ReadData};
     use crate::identity::SpiffeId;
     use crate::policy::Authored;
     use crate::receipt::MemorySink;
@@ -283,6 +297,27 @@ mod tests {
             Decision::Deny(_) => Severity::Deny,
         };
         (severity, decision.effects().to_vec())
+    }
+
+    /// Reads come first, and nothing but reads comes first.
+    #[derive(Debug)]
+    struct ReadsFirst;
+
+    impl Temporal for ReadsFirst {
+        fn permits(&self, history: &History, effect: &Effect) -> bool {
+            history.events().next().is_some() || effect.kind().as_str() == "ReadData"
+        }
+    }
+
+    #[test]
+    fn an_engine_is_asked_as_in_a_session() {
+        let evaluator = evaluator(testing::clock()).with_temporal(ReadsFirst);
+        let trial = evaluator.prepare(&testing::scope(), &testing::agent()).unwrap();
+        for _ in 0..2 {
+            assert_eq!(trial.judge(&ReadData::new("a")).reasons(), []);
+            let connect = trial.judge(&Connect::new("git.example.org", 443));
+            assert_eq!(connect.reasons(), [Reason::PolicyTemporal]);
+        }
     }
 
     #[test]
