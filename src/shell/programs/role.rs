@@ -74,6 +74,8 @@ pub(super) enum Role {
     Initializer,
     /// `gopkg`: a package or pattern of Go.
     GoPackage,
+    /// `npmpkg`: a directory, or a package that the registry of npm is asked for.
+    NpmPackage,
     /// `bin`: as `argv`, but the program is what a package of that name brings.
     Binary,
     /// `repo`: `[host/]owner/name`.
@@ -206,6 +208,8 @@ impl Role {
             "nourl" => Self::Checked(|text| !text.contains(':') && !text.contains("?ref=")),
             "nolabel" => Self::Checked(|text| !text.contains('#')),
             "nojson" => Self::Checked(|text| !text.starts_with(['{', '['])),
+            "nopub" => Self::Checked(publishes_nothing),
+            "never" => Self::Checked(|text| text == "never"),
             "nopercent" => Self::Checked(|text| !text.contains('%')),
             "vcs" => Self::Checked(|text| matches!(text, "git" | "svn" | "auto")),
             "lint" => Self::Checked(is_lint),
@@ -229,6 +233,7 @@ impl Role {
             "create" => Self::Initializer,
             "script" => Self::ScriptName,
             "gopkg" => Self::GoPackage,
+            "npmpkg" => Self::NpmPackage,
             "bin" => Self::Binary,
             "repo" => Self::Repository,
             "ref" => Self::Reference,
@@ -470,6 +475,12 @@ fn is_output_format(text: &str) -> bool {
 /// A name, not a connection string.
 fn is_database_name(text: &str) -> bool {
     !text.contains(['=', '/', ':'])
+}
+
+/// No goal of a build that sends away what was built: `deploy`, `:app:publish`, `release:perform`.
+fn publishes_nothing(text: &str) -> bool {
+    let sends = ["publish", "deploy", "upload", "release", "login", "connect"];
+    !text.split([':', '/']).any(|part| sends.iter().any(|start| part.starts_with(start)))
 }
 
 /// `package`, `spring-boot:run`; not `group:plugin:version:goal`, which is fetched and run.

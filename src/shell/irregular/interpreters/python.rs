@@ -46,14 +46,18 @@ fn module<'s>(
         return opaque(out, Reason::ShellDynamicProgram, name.span);
     };
     let here = Text::known(".", invocation.span);
+    // `vllm.entrypoints.api_server`: parts of a program serve, launch or fetch as it does.
+    let part = |&(top, _): &&(&str, &str)| {
+        module.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
     let program = match module {
         "pip" | "pytest" | "mypy" | "black" | "ruff" | "flake8" | "isort" | "pylint"
         | "coverage" | "tox" | "nox" | "poetry" | "pyright" | "pipx" | "uv" | "twine"
         | "pipenv" => Some(module),
         "pip3" => Some("pip3"),
         "pre_commit" => Some("pre-commit"),
-        "py.test" => Some("pytest"),
-        _ => None,
+        "torch.distributed.run" | "torch.distributed.launch" => Some("torchrun"),
+        _ => LAUNCHERS.iter().find(part).map(|&(_, program)| program),
     };
     if let Some(program) = program {
         // The current directory comes first where modules are found.
@@ -102,8 +106,22 @@ fn module<'s>(
             }
         }
         "cProfile" | "profile" => profile(arguments, invocation, out),
-        // Arguments name tests of the workspace, which are code all the same.
-        "unittest" | "doctest" | "this" | "site" | "sysconfig" | "platform" | "calendar" => {}
+        // Arguments name tests, which are code wherever they lie.
+        "unittest" | "doctest" => {
+            for argument in arguments {
+                let behind = argument.split_once('=').map(|(_, value)| value);
+                let place = behind.unwrap_or_else(|| argument.clone());
+                let joined = place.starts_with("-s") || place.starts_with("-t");
+                let place = place.suffix(if joined { 2 } else { 0 });
+                let path = |place: &Text<'s>| {
+                    place.text.contains('/') || place.text == ".." || !place.open.is_empty()
+                };
+                if let Some(place) = place.filter(path) {
+                    out.push(Deed::WorkspaceCode { place });
+                }
+            }
+        }
+        "this" | "site" | "sysconfig" | "platform" | "calendar" => {}
         name if is_library(name) => opaque(out, Reason::ShellUnknownOption, invocation.span),
         _ => {}
     }
@@ -180,6 +198,53 @@ fn serve<'s>(arguments: &[Text<'s>], invocation: &Invocation<'_, 's>, out: &mut 
         _ => out.push(Deed::Listen { host, port, udp: false }),
     }
 }
+
+/// Packages that serve, launch or fetch, and the programs that they bring.
+const LAUNCHERS: &[(&str, &str)] = &[
+    ("IPython", "ipython"),
+    ("accelerate.commands.launch", "accelerate"),
+    ("accelerate", "accelerate"),
+    ("alembic", "alembic"),
+    ("ansible", "ansible"),
+    ("awscli", "aws"),
+    ("celery", "celery"),
+    ("daphne", "daphne"),
+    ("dask", "dask"),
+    ("deepspeed.launcher.runner", "deepspeed"),
+    ("deepspeed", "deepspeed"),
+    ("django", "django-admin"),
+    ("dvc", "dvc"),
+    ("flask", "flask"),
+    ("gunicorn", "gunicorn"),
+    ("httpie", "http"),
+    ("hypercorn", "hypercorn"),
+    ("ipython", "ipython"),
+    ("jupyter", "jupyter"),
+    ("jupyter_core", "jupyter"),
+    ("jupyter_server", "jupyter"),
+    ("jupyterlab", "jupyter"),
+    ("locust", "locust"),
+    ("mitmproxy", "mitmproxy"),
+    ("mkdocs", "mkdocs"),
+    ("mlflow", "mlflow"),
+    ("nbconvert", "jupyter"),
+    ("notebook", "jupyter"),
+    ("papermill", "papermill"),
+    ("playwright", "playwright"),
+    ("pyftpdlib", "pyftpdlib"),
+    ("ray", "ray"),
+    ("robot", "robot"),
+    ("scrapy", "scrapy"),
+    ("semgrep", "semgrep"),
+    ("streamlit", "streamlit"),
+    ("tensorboard", "tensorboard"),
+    ("twisted", "twist"),
+    ("uvicorn", "uvicorn"),
+    ("virtualenv", "virtualenv"),
+    ("vllm", "vllm"),
+    ("wandb", "wandb"),
+    ("yt_dlp", "yt-dlp"),
+];
 
 fn is_harmless(value: &str) -> bool {
     let name = value.split('=').next().unwrap_or_default();

@@ -38,6 +38,10 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
             // `-` is the input; a file of that name lies in the working directory.
             Role::Read { .. } | Role::Script if text.literal() == Some("-") => {}
             Role::Read { recursive } => {
+                // Some programs take a URL for a file, and a file is hardly called so.
+                if text.text.contains("://") {
+                    self.url(text);
+                }
                 self.out.push(Deed::Read { path: path(), recursive: *recursive || below });
             }
             Role::Write { recursive } => {
@@ -180,6 +184,7 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
                 self.out.push(Deed::Write { path: path(), recursive: true });
             }
             Role::GoPackage => self.go_package(text),
+            Role::NpmPackage => self.npm_package(text),
             Role::Repository => self.repository(text),
             Role::Reference => {
                 let unknown = |open: &Open| open.start == 0 && open.what == Unknown::Anything;
@@ -348,7 +353,14 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
                     let script = joined(&argv);
                     self.out.push(Deed::Shell { script, login: false });
                 }
-                Role::Command => self.out.push(Deed::Command { argv: std::mem::take(&mut argv) }),
+                Role::Command => {
+                    // `entr cat /_`: what its input names.
+                    for word in argv.iter_mut().filter(|word| word.literal() == Some("/_")) {
+                        let what = Unknown::Anything;
+                        word.open = vec![Open { start: 0, end: 2, what }];
+                    }
+                    self.out.push(Deed::Command { argv: std::mem::take(&mut argv) });
+                }
                 Role::ProgramOrScript => {
                     let Some(first) = argv.first() else { continue };
                     if first.literal().is_some_and(|name| name.ends_with(".py")) {

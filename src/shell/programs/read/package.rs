@@ -206,6 +206,8 @@ const SQL_WORDS: &[&str] = &[
     "s3",
     "file",
     "dblink",
+    "temp_store_directory",
+    "data_store_directory",
 ];
 const SQL_STARTS: &[&str] = &[
     "load_",

@@ -143,6 +143,25 @@ impl<'t, 's> Reader<'t, '_, 's, '_> {
                 place.text = Cow::Owned(stem.to_owned());
             }
             self.out.push(Deed::WorkspaceCode { place });
+        } else if self.effect(|effect| matches!(effect, Effect::Package(_))).is_some() {
+            self.package(text);
+        }
+    }
+
+    /// `./a`, `a/b/c`: a directory. Any other name is that of a package, which is fetched.
+    pub(super) fn npm_package(&mut self, text: &Text<'s>) {
+        let literal = text.literal();
+        if literal
+            .is_some_and(|name| name.matches('/').count() > 1 && !name.contains([':', '#', '@']))
+        {
+            self.script = true;
+            return self.out.push(Deed::WorkspaceCode { place: text.clone() });
+        }
+        self.package(text);
+        let place = |name: &str| matches!(package("npm", name), Source::Place(_));
+        if !literal.is_some_and(place) {
+            let (host, port) = ("registry.npmjs.org", 443);
+            self.out.push(Deed::Service { host, port });
         }
     }
 
