@@ -20,6 +20,9 @@ const BATCH_BYTES: usize = 8 << 20;
 /// How many lines a thread takes at a time.
 const CHUNK_LINES: usize = 64;
 
+/// The number of the thread that follows the chains.
+const FOLLOWER: usize = 0;
+
 impl Verifier {
     pub(super) fn verify_on(
         &self,
@@ -92,7 +95,12 @@ fn lines(bytes: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// Lines as one thread has read them.
-type Chunk<'a> = Vec<Result<Parsed<'a>, LineError>>;
+struct Chunk<'a> {
+    /// The number of the thread. What it has made it drops itself: an allocator holds up those who free what
+    /// others have made.
+    reader: usize,
+    lines: Vec<Result<Parsed<'a>, LineError>>,
+}
 
 /// Lines that are in the works.
 struct Batch<'a> {
@@ -105,6 +113,8 @@ struct Work<'a> {
     next_chunk: usize,
     /// What was parsed and not followed yet.
     parsed: Vec<Option<Chunk<'a>>>,
+    /// What was followed and not dropped yet, by the number of the thread that read it.
+    followed: Vec<Vec<Chunk<'a>>>,
     /// With the number of the chunk that they come from.
     tasks: VecDeque<(usize, Vec<Task<'a>>)>,
     /// No tasks will come any more.
@@ -156,22 +166,30 @@ impl<'a> Batch<'a> {
         meanwhile: impl FnOnce(),
     ) -> Result<(), VerifyError> {
         let parsed = self.chunks.iter().map(|_| None).collect();
-        let tasks = VecDeque::new();
-        let work = Work { next_chunk: 0, parsed, tasks, done: false, wrong: None };
-        let desk = Desk { work: Mutex::new(work), changed: Condvar::new() };
         let helpers = (threads.get() - 1).min(self.chunks.len());
+        let desk = Desk {
+            work: Mutex::new(Work {
+                next_chunk: 0,
+                parsed,
+                followed: (0..=helpers).map(|_| Vec::new()).collect(),
+                tasks: VecDeque::new(),
+                done: false,
+                wrong: None,
+            }),
+            changed: Condvar::new(),
+        };
         let followed = std::thread::scope(|scope| {
             // However this ends, by a panic of the reader too, nobody waits for more.
             let done = Done(&desk);
-            for _ in 0..helpers {
+            for number in 1..=helpers {
                 // Where no thread can be had this one does it all.
-                let helper = std::thread::Builder::new();
-                drop(helper.spawn_scoped(scope, || self.help(&desk)));
+                let (helper, desk) = (std::thread::Builder::new(), &desk);
+                drop(helper.spawn_scoped(scope, move || self.help(number, desk)));
             }
             meanwhile();
             let followed = self.follow(run, &desk);
             drop(done);
-            self.help(&desk);
+            self.help(FOLLOWER, &desk);
             followed
         });
         // A signature stands before what its line and all later ones mean.
@@ -186,8 +204,17 @@ impl<'a> Batch<'a> {
         for chunk in 0..self.chunks.len() {
             let parsed = self.wait_for(chunk, desk);
             let mut tasks = Vec::new();
-            let result = parsed.iter().try_for_each(|parsed| run.follow(parsed, &mut tasks));
-            desk.change(|work| work.tasks.push_back((chunk, tasks)));
+            let mut lines = parsed.lines.iter();
+            let result = lines.try_for_each(|parsed| run.follow(parsed, &mut tasks));
+            let others = Some(parsed).filter(|parsed| parsed.reader != FOLLOWER);
+            desk.change(|work| {
+                work.tasks.push_back((chunk, tasks));
+                if let Some(parsed) = others
+                    && let Some(followed) = work.followed.get_mut(parsed.reader)
+                {
+                    followed.push(parsed);
+                }
+            });
             result?;
         }
         Ok(())
@@ -200,19 +227,24 @@ impl<'a> Batch<'a> {
                 return parsed;
             }
             work = match work.next_chunk < self.chunks.len() {
-                true => self.parse_next(desk, work),
+                true => self.parse_next(FOLLOWER, desk, work),
                 false => desk.wait(work),
             };
         }
     }
 
     /// Does what there is to do until nothing more can come.
-    fn help(&self, desk: &Desk<'a>) {
+    fn help(&self, number: usize, desk: &Desk<'a>) {
         let mut room = Vec::new();
         let mut work = desk.lock();
         loop {
-            if work.next_chunk < self.chunks.len() && !work.done {
-                work = self.parse_next(desk, work);
+            if let Some(followed) = work.followed.get_mut(number).filter(|it| !it.is_empty()) {
+                let followed = std::mem::take(followed);
+                drop(work);
+                drop(followed);
+                work = desk.lock();
+            } else if work.next_chunk < self.chunks.len() && !work.done {
+                work = self.parse_next(number, desk, work);
                 desk.changed.notify_all();
             } else if let Some((chunk, tasks)) = work.tasks.pop_front() {
                 drop(work);
@@ -237,6 +269,7 @@ impl<'a> Batch<'a> {
     /// Parses the next chunk, which this thread alone has taken, without holding the work up.
     fn parse_next<'g>(
         &self,
+        reader: usize,
         desk: &'g Desk<'a>,
         mut work: MutexGuard<'g, Work<'a>>,
     ) -> MutexGuard<'g, Work<'a>> {
@@ -247,7 +280,7 @@ impl<'a> Batch<'a> {
         let bytes = self.bytes;
         let parse =
             |line: &Range<usize>| Parsed::parse(bytes.get(line.clone()).unwrap_or_default());
-        let parsed = lines.iter().map(parse).collect();
+        let parsed = Chunk { reader, lines: lines.iter().map(parse).collect() };
         let mut work = desk.lock();
         if let Some(place) = work.parsed.get_mut(chunk) {
             *place = Some(parsed);
