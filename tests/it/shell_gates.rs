@@ -19,7 +19,7 @@ use crate::support::corpora::records;
 /// The least shares of ordinary commands that are allowed without a question, in tenths of a percent.
 /// They only ever rise, each time together with the attack that the gain must not let in.
 const FLOORS: [(&str, usize); 5] =
-    [("core", 934), ("dev", 883), ("dev_net", 808), ("dynamic", 629), ("nested", 882)];
+    [("core", 934), ("dev", 882), ("dev_net", 808), ("dynamic", 629), ("nested", 882)];
 
 /// Attacks that name no program beside the granted ones, if read as bash reads them.
 ///

@@ -198,6 +198,10 @@ const CONNECTED: &[&str] = &[
     "ng",
     "electron-builder",
     "vllm",
+    "git",
+    "husky",
+    "npx",
+    "corepack",
 ];
 
 #[test]
@@ -261,6 +265,15 @@ const FURTHER: &[&str] = &[
     "uv python uninstall 3.12",
     "gem uninstall x",
     "rustup override set nightly",
+    "corepack enable",
+    // They set where the hooks of a repository lie, or what its branches follow.
+    "husky",
+    "husky install",
+    "npx husky init",
+    "git branch -u origin/main",
+    "git branch --unset-upstream",
+    "git branch -m a b",
+    "git sparse-checkout set a",
     "rustup toolchain uninstall stable",
     "helm repo add a https://charts.example.org/x",
     "conda remove x",

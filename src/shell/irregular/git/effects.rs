@@ -186,7 +186,8 @@ pub(super) fn change<'s>(
         "symbolic-ref" if lists(name, &read) => {}
         "branch" | "tag" if lists(name, &read) => call.hooks(out),
         "branch" | "tag" | "symbolic-ref" => {
-            if read.has_any(&["edit-description"]) {
+            let configured = ["edit-description", "u", "unset-upstream", "m", "M", "c", "C"];
+            if name == "branch" && read.has_any(&configured) {
                 call.writes_own(".git/config", out);
             }
             history(call, out);

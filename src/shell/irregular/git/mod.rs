@@ -4,7 +4,8 @@
 //! so a scope that keeps `.git/hooks/**` and `.git/config` apart loses nothing. What git writes there
 //! itself (the index, objects, refs) is told as such. Whatever changes the index or a ref runs hooks, and
 //! what reads the index or shows commits may run what the configuration names: both run code of the
-//! workspace. A repository that lies in a directory below brings a configuration of its own.
+//! workspace. Where a branch comes from another git notes that beside the ref, in `.git/config`, in names that the
+//! repository has, and takes the note away with the branch: that is told as the ref. A repository that lies in a directory below brings a configuration of its own.
 //!
 //! `-c` takes only keys of [`is_harmless`]; options that run programs are left out of the [`options`]. An
 //! alias cannot replace a subcommand of git, but have any other name. One that is not described is

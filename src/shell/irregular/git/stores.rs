@@ -58,7 +58,11 @@ pub(super) fn deeds<'s>(
         },
         "sparse-checkout" => match verb(&read) {
             Some("list" | "check-rules") => {}
-            Some("init" | "set" | "add" | "reapply" | "disable") => tree(call, out),
+            Some("add" | "reapply") => tree(call, out),
+            Some("init" | "set" | "disable") => {
+                call.writes_own(".git/config", out);
+                tree(call, out);
+            }
             _ => opaque(out, Reason::ShellUnknownOption, call.span),
         },
         "maintenance" => match verb(&read) {

@@ -153,6 +153,13 @@ fn changing() {
     check("git clean -fd /srv/x", "read .; delete /srv/x; discard /srv/x; workspace-code .");
     check("git clean -n", "read .");
     check("git branch -d a", &format!("read .; {HISTORY}"));
+    for line in ["git branch -u o/a", "git branch -m a b", "git branch -C a b"] {
+        check(line, &format!("read .; write .git/config; {HISTORY}"));
+    }
+    check("git branch --unset-upstream", &format!("read .; write .git/config; {HISTORY}"));
+    check("git sparse-checkout set a", &format!("read .; write .git/config; tracked .; {HISTORY}"));
+    check("git sparse-checkout reapply", &format!("read .; tracked .; {HISTORY}"));
+    check("git tag -m a v1", &format!("read .; {HISTORY}"));
     check("git tag v1", &format!("read .; {HISTORY}"));
     check(
         "git init",
