@@ -20,7 +20,7 @@ use crate::policy::request::Types;
 use crate::policy::schema;
 use crate::policy::snapshot::{Cache, Snapshot};
 use crate::policy::source::{ENTITIES, Files, MANIFEST, SCHEMA, check_nesting};
-use crate::text::excerpt;
+use crate::text::{escape_visible, excerpt};
 use crate::tool::ToolManifest;
 
 /// The most policies of a bundle.
@@ -332,8 +332,7 @@ fn parse_policies(files: &Files) -> Result<Vec<Policy>, LoadError> {
     for file in files.policies() {
         let text = files.text(file)?;
         check_nesting(file, text)?;
-        let set: PolicySet =
-            text.parse().map_err(|error| refuse(format!("`{file}` does not parse: {error}")))?;
+        let set: PolicySet = text.parse().map_err(|error| refuse(unparsed(file, &error)))?;
         if set.templates().next().is_some() {
             return Err(refuse(format!("`{file}` has a template, which nothing links")));
         }
@@ -396,6 +395,11 @@ fn check_policy(
         }
     }
     Ok(survey)
+}
+
+/// What the parser says quotes the text as it is.
+fn unparsed(file: &str, error: &dyn std::error::Error) -> String {
+    format!("`{file}` does not parse: {}", escape_visible(&error.to_string()))
 }
 
 fn uid(kind: &str, id: &str) -> Option<EntityUid> {
