@@ -59,6 +59,11 @@ pub(crate) fn excerpt(text: &str) -> String {
     escape_visible(start).replace('`', "\\u{60}") + dots
 }
 
+/// What an error of a library says, which may quote its input as it is.
+pub(crate) fn said(error: &impl std::fmt::Display) -> String {
+    escape_visible(&error.to_string())
+}
+
 fn push_escaped(out: &mut String, c: char) {
     if c == '\\' {
         out.push_str("\\\\");
@@ -196,5 +201,10 @@ mod tests {
         assert_eq!(excerpt("a`b"), "a\\u{60}b");
         assert_eq!(excerpt(&"é".repeat(81)), format!("{}…", "é".repeat(80)));
         assert_eq!(excerpt(&"é".repeat(80)), "é".repeat(80));
+    }
+
+    #[test]
+    fn what_others_say_is_escaped() {
+        assert_eq!(said(&"unexpected `\n\u{202e}`"), "unexpected `\\u{a}\\u{202e}`");
     }
 }

@@ -20,7 +20,7 @@ use crate::policy::request::Types;
 use crate::policy::schema;
 use crate::policy::snapshot::{Cache, Snapshot};
 use crate::policy::source::{ENTITIES, Files, MANIFEST, SCHEMA, check_nesting};
-use crate::text::{escape_visible, excerpt};
+use crate::text::{excerpt, said};
 use crate::tool::ToolManifest;
 
 /// The most policies of a bundle.
@@ -173,13 +173,13 @@ impl Authored {
         let schema_json = schema::to_json(&format!("{schema_text}\n{generated}"))?;
 
         let set = PolicySet::from_policies(policies.iter().cloned());
-        let set = set.map_err(|error| LoadError::Policy(error.to_string()))?;
+        let set = set.map_err(|error| LoadError::Policy(said(&error)))?;
         let validation = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
         if let Some(error) = validation.validation_errors().next() {
-            return Err(LoadError::Validation(error.to_string()));
+            return Err(LoadError::Validation(said(&error)));
         }
         if let Some(warning) = validation.validation_warnings().next() {
-            return Err(LoadError::Validation(warning.to_string()));
+            return Err(LoadError::Validation(said(&warning)));
         }
 
         let entities = self.files.has(ENTITIES).then(|| self.files.bytes(ENTITIES)).transpose()?;
@@ -332,7 +332,9 @@ fn parse_policies(files: &Files) -> Result<Vec<Policy>, LoadError> {
     for file in files.policies() {
         let text = files.text(file)?;
         check_nesting(file, text)?;
-        let set: PolicySet = text.parse().map_err(|error| refuse(unparsed(file, &error)))?;
+        let set: PolicySet = text
+            .parse()
+            .map_err(|error| refuse(format!("`{file}` does not parse: {}", said(&error))))?;
         if set.templates().next().is_some() {
             return Err(refuse(format!("`{file}` has a template, which nothing links")));
         }
@@ -366,7 +368,7 @@ fn check_policy(
 ) -> Result<Survey, LoadError> {
     let id = policy.id().to_string();
     let problem = |problem: String| LoadError::Polarity { policy: id.clone(), problem };
-    let tree = policy.to_pst().map_err(|error| problem(error.to_string()))?;
+    let tree = policy.to_pst().map_err(|error| problem(said(&error)))?;
     let survey = polarity::survey(&tree).map_err(problem)?;
     if let Some(name) = survey.quorums.iter().find(|name| !quorums.contains(name.as_str())) {
         return Err(LoadError::Policy(format!(
@@ -395,11 +397,6 @@ fn check_policy(
         }
     }
     Ok(survey)
-}
-
-/// What the parser says quotes the text as it is.
-fn unparsed(file: &str, error: &dyn std::error::Error) -> String {
-    format!("`{file}` does not parse: {}", escape_visible(&error.to_string()))
 }
 
 fn uid(kind: &str, id: &str) -> Option<EntityUid> {

@@ -19,7 +19,7 @@ use crate::policy::LoadError;
 use crate::policy::entities::refuse_unknowns;
 use crate::policy::snapshot::{STACK_RED_ZONE, Snapshot};
 use crate::policy::source::Files;
-use crate::text::excerpt;
+use crate::text::{excerpt, said};
 use crate::value::{Limits, Value};
 
 /// The most cases of a bundle.
@@ -71,7 +71,7 @@ enum Expected {
 /// Runs every case; returns how many there are.
 pub(super) fn run(files: &Files, snapshot: &Snapshot) -> Result<usize, LoadError> {
     let whole = PolicySet::from_policies(snapshot.policies.iter().cloned());
-    let whole = whole.map_err(|error| LoadError::Policy(error.to_string()))?;
+    let whole = whole.map_err(|error| LoadError::Policy(said(&error)))?;
     let mut shared = HashMap::new();
     let mut count = 0;
     for file in files.cases() {
@@ -79,13 +79,13 @@ pub(super) fn run(files: &Files, snapshot: &Snapshot) -> Result<usize, LoadError
         let malformed = |what: String| LoadError::Cases(format!("`{file}`: {what}"));
         // Parsed twice: strictly, so that a repeated key cannot hide a case, and then as cases.
         let strict = Value::parse(text.as_bytes(), &LIMITS);
-        let strict = strict.map_err(|error| malformed(error.to_string()))?;
+        let strict = strict.map_err(|error| malformed(said(&error)))?;
         refuse_unknowns(&strict).map_err(malformed)?;
         if is_entity_list(&strict) {
             continue;
         }
         let cases: Vec<Case> =
-            serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| malformed(said(&error)))?;
         for (index, case) in cases.into_iter().enumerate() {
             count += 1;
             if count > MAX_CASES {
@@ -123,14 +123,14 @@ fn entities(
 ) -> Result<Entities, LoadError> {
     let malformed = |what: String| LoadError::Cases(format!("`{name}`: {what}"));
     let parse = |json: serde_json::Value| {
-        Entities::from_json_value(json, Some(schema)).map_err(|error| malformed(error.to_string()))
+        Entities::from_json_value(json, Some(schema)).map_err(|error| malformed(said(&error)))
     };
     let Some(file) = stated.as_str() else { return parse(stated.clone()) };
     if let Some(entities) = shared.get(file) {
         return Ok(entities.clone());
     }
     let json = serde_json::from_str(files.text(file)?);
-    let entities = parse(json.map_err(|error| malformed(format!("`{file}`: {error}")))?)?;
+    let entities = parse(json.map_err(|error| malformed(format!("`{file}`: {}", said(&error))))?)?;
     shared.insert(file.to_owned(), entities.clone());
     Ok(entities)
 }
@@ -144,17 +144,17 @@ fn run_one(
 ) -> Result<(), LoadError> {
     let malformed = |what: String| LoadError::Cases(format!("`{name}`: {what}"));
     let uid = |text: &str| -> Result<EntityUid, LoadError> {
-        text.parse().map_err(|error| malformed(format!("`{}`: {error}", excerpt(text))))
+        text.parse().map_err(|error| malformed(format!("`{}`: {}", excerpt(text), said(&error))))
     };
     let principal = uid(&case.request.principal)?;
     let action = uid(&case.request.action)?;
     let resource = uid(&case.request.resource)?;
     let schema = &snapshot.schema;
     let context = Context::from_json_value(case.request.context, Some((schema, &action)));
-    let context = context.map_err(|error| malformed(error.to_string()))?;
+    let context = context.map_err(|error| malformed(said(&error)))?;
     let request =
         Request::new(principal.clone(), action.clone(), resource.clone(), context, Some(schema));
-    let request = request.map_err(|error| malformed(error.to_string()))?;
+    let request = request.map_err(|error| malformed(said(&error)))?;
 
     let ask = |policies: &PolicySet| {
         // With the least stack that a decision can have: what needs more fails here, not in force.
@@ -197,7 +197,7 @@ fn run_one(
         usize::try_from(*position).ok().and_then(|at| snapshot.policies.get(at)).cloned()
     });
     let slice = PolicySet::from_policies(policies);
-    let slice = slice.map_err(|error| malformed(error.to_string()))?;
+    let slice = slice.map_err(|error| malformed(said(&error)))?;
     let sliced = ask(&slice);
     if sliced != (decision, reasons, errors) {
         let (decision, reasons, errors) = sliced;

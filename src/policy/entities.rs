@@ -11,6 +11,7 @@ use cedar_policy::{
 };
 
 use crate::policy::LoadError;
+use crate::text::said;
 use crate::tool::ToolManifest;
 use crate::value::{Limits, Value};
 
@@ -42,9 +43,9 @@ impl Store {
         if let Some(json) = json {
             let value = Value::parse(json, &LIMITS).map_err(|error| refuse(error.to_string()))?;
             refuse_unknowns(&value).map_err(refuse)?;
-            let text = std::str::from_utf8(json).map_err(|error| refuse(error.to_string()))?;
+            let text = std::str::from_utf8(json).map_err(|error| refuse(said(&error)))?;
             let parsed = Entities::from_json_str(text, Some(schema));
-            let parsed = parsed.map_err(|error| refuse(error.to_string()))?;
+            let parsed = parsed.map_err(|error| refuse(said(&error)))?;
             for entity in parsed.iter() {
                 let kind = entity.uid().type_name().to_string();
                 if kind == "Action" || kind.ends_with("::Action") {
@@ -58,8 +59,8 @@ impl Store {
         }
         listed.extend(tool_entities(tools).map_err(refuse)?);
         let all = Entities::from_entities(listed, Some(schema));
-        let all = all.map_err(|error| refuse(error.to_string()))?;
-        let actions = schema.action_entities().map_err(|error| refuse(error.to_string()))?;
+        let all = all.map_err(|error| refuse(said(&error)))?;
+        let actions = schema.action_entities().map_err(|error| refuse(said(&error)))?;
 
         let mut store = Self {
             entities: HashMap::new(),
@@ -67,7 +68,7 @@ impl Store {
             bare: bare_types(schema_json),
             actions,
         };
-        let json = all.to_json_value().map_err(|error| refuse(error.to_string()))?;
+        let json = all.to_json_value().map_err(|error| refuse(said(&error)))?;
         let references = references(&json);
         for entity in all.iter() {
             let uid = entity.uid();
@@ -147,7 +148,7 @@ fn tool_entities(tools: &ToolManifest) -> Result<Vec<Entity>, String> {
             .map(|(name, truth)| (name.to_owned(), RestrictedExpression::new_bool(truth)));
         let entity =
             Entity::new(uid("Tool", &tool.id())?, attributes.collect(), HashSet::from([server]));
-        entities.push(entity.map_err(|error| error.to_string())?);
+        entities.push(entity.map_err(|error| said(&error))?);
     }
     for server in servers {
         entities.push(Entity::new_no_attrs(uid("Server", server)?, HashSet::new()));

@@ -11,6 +11,7 @@ use cedar_policy::{Schema, SchemaFragment, SchemaWarning};
 use crate::action::{ActionSpec, Domain};
 use crate::policy::LoadError;
 use crate::policy::source::check_nesting;
+use crate::text::said;
 use crate::tool::{Field, RegisteredTool, Shape};
 
 /// The vocabulary that every bundle holds unchanged, in Cedar's schema syntax.
@@ -71,11 +72,11 @@ fn fragment(text: &str) -> Result<serde_json::Value, LoadError> {
 }
 
 fn schema_error(error: impl std::error::Error) -> LoadError {
-    LoadError::Schema(error.to_string())
+    LoadError::Schema(said(&error))
 }
 
 fn refuse_warnings(mut warnings: impl Iterator<Item = SchemaWarning>) -> Result<(), LoadError> {
-    warnings.next().map_or(Ok(()), |warning| Err(LoadError::Schema(warning.to_string())))
+    warnings.next().map_or(Ok(()), |warning| Err(LoadError::Schema(said(&warning))))
 }
 
 /// Checks that every declaration of `base` stands in `own`, unchanged.
